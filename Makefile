@@ -1,0 +1,70 @@
+# Needs Python 3.11 to 3.13 and make; all the rest is installed into .venv, in the versions and with the hashes of requirements/.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install serve demo test test-fast lint migration lock sdl browser clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.runtime ## make .venv with all that the service needs
+
+serve: install ## start the service (docs/settings.md lists its settings)
+	@exec $(BIN)/pet serve
+
+demo: install ## start the service with a small network in it, to look around
+	@exec $(BIN)/pet demo
+
+test: $(VENV)/.dev ## run every test (the browser tests need `make browser`)
+	$(BIN)/pytest
+
+test-fast: $(VENV)/.dev ## run the tests that need neither a browser nor a server process
+	$(BIN)/pytest -m "not slow and not browser"
+
+lint: $(VENV)/.dev ## check style, types, imports and that schema.graphql is up to date
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pet schema --check
+
+sdl: install ## write schema.graphql from the code
+	@$(BIN)/pet schema > $(VENV)/schema.graphql
+	@mv $(VENV)/schema.graphql schema.graphql
+
+migration: install ## write the migration that the tables need now: make migration NAME=add_mood
+	$(BIN)/tortoise makemigrations --name $(NAME)
+
+lock: $(VENV)/.build ## renew requirements/ from pyproject.toml (UPGRADE=1 takes the newest versions)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group build -c requirements/dev.txt -o requirements/build.txt
+
+browser: ## install Chromium for the browser tests, where it is missing
+	@sh .ci/browser
+
+clean: ## remove .venv and every cache; pet-data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: a lock file that changed is installed again, one that did not costs nothing.
+
+$(VENV)/.build: requirements/build.txt .ci/venv
+	@sh .ci/venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.build requirements/runtime.txt pyproject.toml
+	@$(PIP) --require-hashes -r requirements/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,256 @@
+"""The composition root: the one place that knows every part, chooses the engines and wires them together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Lifespan
+
+from pet.context import Services
+from pet.domain.accounts import AccountService
+from pet.domain.delivery import Delivery, Outbox
+from pet.domain.errors import DomainError
+from pet.domain.events import Event
+from pet.domain.feed import FeedService
+from pet.domain.files import FileService
+from pet.domain.follows import FollowService
+from pet.domain.ids import UserId
+from pet.domain.limits import RateLimits
+from pet.domain.links import Links
+from pet.domain.plays import PLAY_WINDOW, Plays, PlayService
+from pet.domain.profiles import ProfileService
+from pet.domain.sessions import SessionService
+from pet.domain.times import Clock, utc_now
+from pet.domain.uploads import UploadService
+from pet.domain.visibility import Visibility
+from pet.edge import Edge
+from pet.health import health_routes
+from pet.inspection.pool import WorkerInspector
+from pet.rest_compat.errors import on_domain_error, on_http_error
+from pet.rest_compat.routes import legacy_routes
+from pet.schema.endpoint import GraphQLEndpoint
+from pet.schema.root import build_schema
+from pet.security.keys import load_or_create_secret
+from pet.security.links import LinkSigner
+from pet.security.passwords import Argon2Hasher
+from pet.security.tokens import JwtSigner
+from pet.settings import Settings, SettingsError
+from pet.storage.blobs import ObjectStoreBlobs, open_blobs
+from pet.storage.embedded.broadcast import EmbeddedBroadcast
+from pet.storage.embedded.limits import EmbeddedRateLimits, UnlimitedRateLimits
+from pet.storage.embedded.session_cache import EmbeddedSessionCache
+from pet.storage.presence import present
+from pet.storage.sql.accounts import SqlAccounts
+from pet.storage.sql.database import Database, open_database
+from pet.storage.sql.delivery import SqlOutbox
+from pet.storage.sql.effects import SqlProjections
+from pet.storage.sql.feed import SqlActivities
+from pet.storage.sql.files import SqlFiles
+from pet.storage.sql.follows import SqlFollows
+from pet.storage.sql.plays import SqlPlays
+from pet.storage.sql.profiles import SqlProfiles
+from pet.storage.sql.sessions import SqlSessions
+
+RELAY_PAUSE = timedelta(seconds=2)
+TRIM_PAUSE = timedelta(minutes=10)
+KEEP_DELIVERED = timedelta(days=7)
+EXPOSED_HEADERS = [
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Length",
+    "Content-Range",
+    "ETag",
+    "Last-Modified",
+    "Link",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-Id",
+]
+
+log = logging.getLogger("pet.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What tests put in the place of the real thing: time, and limits."""
+
+    clock: Clock = utc_now
+    limits: RateLimits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What stands once the engines are open."""
+
+    services: Services
+    database: Database
+    blobs: ObjectStoreBlobs
+    delivery: Delivery
+    outbox: Outbox
+    plays: Plays
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, overrides: Overrides | None = None) -> AsyncIterator[Parts]:
+    """Open the engines that the settings name, build the services on them, and sweep what crashes left.
+
+    Raises:
+        SettingsError: the secret or the media folder cannot be used.
+        Unavailable: the database cannot be used.
+    """
+    chosen = overrides or Overrides()
+    clock = chosen.clock
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings.database_url))
+        blobs = open_blobs(settings.media_url)
+        broadcast: EmbeddedBroadcast[Event] = EmbeddedBroadcast()
+        stack.push_async_callback(broadcast.close)
+        hasher = Argon2Hasher()
+        stack.callback(hasher.close)
+        secret = secret_of(settings)
+        limits = chosen.limits or (EmbeddedRateLimits() if settings.rate_limits else UnlimitedRateLimits())
+
+        files, outbox, plays = SqlFiles(database), SqlOutbox(database, clock), SqlPlays(database)
+
+        async def purge(user_id: UserId) -> None:
+            """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
+            await file_service.purge(user_id)
+
+        delivery = Delivery(outbox, SqlProjections(database, clock), blobs, broadcast, purge)
+        file_service = FileService(files, blobs, delivery, clock)
+        signer = JwtSigner(secret, settings.public_url)
+        sessions = SessionService(SqlSessions(database), EmbeddedSessionCache(), signer, clock)
+        profiles = ProfileService(SqlProfiles(database), delivery, clock)
+        follows = FollowService(SqlFollows(database), delivery, clock)
+        visibility = Visibility(profiles, follows)
+        services = Services(
+            accounts=AccountService(SqlAccounts(database), sessions, hasher, limits, delivery, clock),
+            profiles=profiles,
+            files=file_service,
+            uploads=UploadService(files, blobs, WorkerInspector(), limits, delivery, clock),
+            follows=follows,
+            feed=FeedService(SqlActivities(database), follows, visibility, broadcast),
+            plays=PlayService(plays, delivery, clock),
+            visibility=visibility,
+            links=Links(settings.public_url, LinkSigner(secret), clock),
+            limits=limits,
+            trusts_claimed_ids=settings.trust_client_user_id,
+        )
+        await stack.enter_async_context(present(blobs.folder, partial(_sweep, services.uploads)))
+        yield Parts(services, database, blobs, delivery, outbox, plays, clock)
+
+
+def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Starlette:
+    """Return the ASGI application; engines are open for the time of its lifespan. The tables must be there."""
+    app = Starlette(
+        lifespan=_lifespan(settings, overrides),
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origin_regex=settings.cors_origin_pattern,
+                allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
+                allow_headers=["Authorization", "Content-Type", "Range", "If-Range", "If-None-Match"],
+                expose_headers=EXPOSED_HEADERS,
+                max_age=600,
+            ),
+            Middleware(Edge, trusted_proxies=settings.trusted_proxies),
+        ],
+        exception_handlers={DomainError: on_domain_error, HTTPException: on_http_error},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def secret_of(settings: Settings) -> bytes:
+    """Return the secret from which all keys are derived; without a setting it is kept in the data directory.
+
+    Raises:
+        SettingsError: the data directory gives none.
+    """
+    if settings.secret_key:
+        return settings.secret_key.get_secret_value().encode()
+    try:
+        return load_or_create_secret(settings.data_dir / "secret.key")
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"PET_DATA_DIR holds no usable secret key: {error}"]) from error
+
+
+def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starlette]:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, object]]:
+        if settings.trust_client_user_id:
+            log.warning("PET_TRUST_CLIENT_USER_ID is on: anyone can act as anyone without a token")
+        async with open_parts(settings, overrides) as parts:
+            app.router.routes = _routes(settings, parts)
+            await _recover(parts.delivery)
+            async with _repeated(RELAY_PAUSE, _relay, parts), _repeated(TRIM_PAUSE, _trim, parts):
+                yield {"services": parts.services}
+
+    return lifespan
+
+
+def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
+    graphql = GraphQLEndpoint(build_schema(), origin_pattern=re.compile(settings.cors_origin_pattern))
+    return [
+        # A Route, not a Mount: a Mount would answer /graphql with a redirect.
+        Route("/graphql", graphql),
+        WebSocketRoute("/graphql", graphql),
+        *legacy_routes(),
+        *health_routes(parts.database, parts.blobs),
+    ]
+
+
+async def _sweep(uploads: UploadService, is_alone: bool) -> None:
+    if swept := await uploads.sweep(is_alone=is_alone):
+        log.info("removed %d objects that a crash left behind", swept)
+
+
+async def _recover(delivery: Delivery) -> None:
+    """Deliver what a crash left over before the first request, so that nobody reads old counters."""
+    if delivered := await delivery.deliver_pending(older_than=timedelta(0)):
+        log.info("delivered %d events that a crash left over", delivered)
+
+
+async def _relay(parts: Parts) -> None:
+    """Deliver what requests could not deliver themselves."""
+    await parts.delivery.deliver_pending()
+
+
+async def _trim(parts: Parts) -> None:
+    """Forget what is long done."""
+    await parts.outbox.trim(before=parts.clock() - KEEP_DELIVERED)
+    await parts.plays.trim(before=parts.clock() - 2 * PLAY_WINDOW)
+
+
+@asynccontextmanager
+async def _repeated(pause: timedelta, work: Callable[[Parts], Awaitable[None]], parts: Parts) -> AsyncIterator[None]:
+    """Do work again and again until the context is left; a failure is logged, and the next turn comes all the same."""
+
+    async def loop() -> None:
+        while True:
+            await asyncio.sleep(pause.total_seconds())
+            try:
+                await work(parts)
+            except Exception:
+                log.exception("%s failed and will be tried again", work.__name__)
+
+    task = asyncio.create_task(loop())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

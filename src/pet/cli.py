@@ -1,0 +1,180 @@
+"""The command line: `pet serve`, and what operators need besides.
+
+Commands import what they need when they run, so that `pet config` does not wait for a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec
+
+import click
+
+from pet.domain.errors import DomainError, Service, Unavailable
+from pet.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pet.app import Parts
+
+P = ParamSpec("P")
+
+
+def _in_sentences(command: Callable[P, None]) -> Callable[P, None]:
+    """Show what an operator can mend as a sentence with exit status 1, never as a stack trace."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except Unavailable as error:
+            # The message is meant for clients; an operator needs the setting and the engine's own words.
+            engine = "media folder (PET_MEDIA_URL)" if error.service is Service.MEDIA else "database (PET_DATABASE_URL)"
+            raise click.ClickException(f"The {engine} cannot be used: {error.__cause__ or error}") from error
+        except (SettingsError, DomainError) as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapper
+
+
+@click.group(help="PET, the backend of a music network.")
+@click.version_option(package_name="pet-music", prog_name="pet")
+def main() -> None:
+    """Run a command."""
+
+
+@main.command(help="Serve the API. With the embedded SQLite file, migrate it first.")
+@_in_sentences
+def serve() -> None:
+    """Start the server and run until SIGINT or SIGTERM; requests in flight finish."""
+    from pet.app import create_app  # noqa: PLC0415
+    from pet.server import listen, run  # noqa: PLC0415
+
+    settings = _started()
+    listeners = listen(settings.host, settings.port)
+    asyncio.run(_ensure_tables(settings))
+    run(create_app(settings), listeners, when_ready=lambda: _welcome(settings))
+
+
+@main.command(help="Bring the database's tables to the newest version.")
+@_in_sentences
+def migrate() -> None:
+    """Apply the migrations that are missing."""
+    from pet.storage.sql.database import apply_migrations  # noqa: PLC0415
+
+    asyncio.run(apply_migrations(_started().database_url))
+    click.echo("The database is up to date.")
+
+
+@main.command(help="Print the GraphQL schema as SDL.")
+@click.option("--check", is_flag=True, help="Compare it with ./schema.graphql instead; exit status 1 when they differ.")
+def schema(*, check: bool) -> None:
+    """Print or compare the SDL."""
+    from pet.schema.root import build_schema  # noqa: PLC0415
+
+    sdl = build_schema().as_str() + "\n"
+    if not check:
+        click.echo(sdl, nl=False)
+    elif not Path("schema.graphql").exists() or Path("schema.graphql").read_text(encoding="utf-8") != sdl:
+        raise click.ClickException("schema.graphql differs from the code. Run `make sdl` and commit the change.")
+
+
+@main.command(help="Show the effective settings, secrets hidden.")
+@_in_sentences
+def config() -> None:
+    """Print every setting with its value, and whether that is the default."""
+    for setting in Settings.load().effective():
+        origin = "default" if setting.is_default else "set"
+        click.echo(f"{setting.name}={setting.value}  ({origin})")
+        click.echo(f"    {setting.description}")
+
+
+@main.group(help="Make and promote admins.")
+def admin() -> None:
+    """Run a command about admins."""
+
+
+@admin.command(help="Make an account that is an admin.")
+@click.argument("username")
+@click.argument("email")
+@click.password_option(help="Asked for when it is not given.")
+@_in_sentences
+def create(username: str, email: str, password: str) -> None:
+    """Make an account that is an admin."""
+    from pet.domain.viewers import Role  # noqa: PLC0415
+
+    async def work(parts: Parts) -> None:
+        await parts.services.accounts.create(email=email, username=username, password=password, role=Role.ADMIN)
+
+    _with_parts(work)
+    click.echo(f"{username} is an admin.")
+
+
+@admin.command(help="Make an existing user an admin.")
+@click.argument("username")
+@_in_sentences
+def promote(username: str) -> None:
+    """Make an existing user an admin."""
+
+    async def work(parts: Parts) -> None:
+        await parts.services.accounts.promote(username)
+
+    _with_parts(work)
+    click.echo(f"{username} is an admin.")
+
+
+def _with_parts(work: Callable[[Parts], Awaitable[None]]) -> None:
+    """Run work on the engines that the settings name."""
+    from pet.app import open_parts  # noqa: PLC0415
+
+    settings = _started()
+
+    async def run() -> None:
+        await _ensure_tables(settings)
+        async with open_parts(settings) as parts:
+            await work(parts)
+
+    asyncio.run(run())
+
+
+def _started() -> Settings:
+    """Return the settings, with the log set up and the data directory made."""
+    from pet.logs import configure_logging  # noqa: PLC0415
+
+    settings = Settings.load()
+    configure_logging(settings.log_format, settings.log_level)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sentence = f"The folder {settings.data_dir} (PET_DATA_DIR) cannot be made: {error.strerror}."
+        raise SettingsError([sentence]) from error
+    return settings
+
+
+async def _ensure_tables(settings: Settings) -> None:
+    """Migrate the embedded database; another one is migrated by its operator, when no old process uses it any more."""
+    from pet.storage.sql.database import apply_migrations, is_migrated  # noqa: PLC0415
+
+    if settings.database_url.startswith("sqlite:"):
+        await apply_migrations(settings.database_url)
+    elif not await is_migrated(settings.database_url):
+        raise SettingsError(["The tables of the database are not of this version. Run `pet migrate`, then try again."])
+
+
+def _welcome(settings: Settings) -> None:
+    """Say where everything is, on standard error: standard output is nobody's log."""
+    url = settings.public_url
+    lines = (
+        f"PET is ready, on {settings.host}, port {settings.port}.",
+        f"  app       {url}/",
+        f"  explorer  {url}/graphql",
+        f"  health    {url}/health/ready",
+    )
+    click.echo("\n".join(lines), err=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""What each event causes in the documents: counters, activities, profiles.
+
+`effects_of` is a pure function, so the whole of the network's bookkeeping can be read in one table and tested without a
+store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import singledispatch
+
+from pet.domain.events import (
+    Event,
+    FollowCreated,
+    FollowDeleted,
+    TrackDeleted,
+    TrackPlayed,
+    TrackUploaded,
+    UserCreated,
+    UserDeleted,
+    UserUpdated,
+)
+from pet.domain.ids import FileId, UserId
+from pet.domain.stats import Stats
+from pet.domain.viewers import Role
+
+
+@dataclass(frozen=True, slots=True)
+class CreateProfile:
+    """Make the profile of a new user, unless it is there."""
+
+    user_id: UserId
+    username: str
+    role: Role
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """Show a role that an operator gave."""
+
+    user_id: UserId
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class AddStats:
+    """Add to a profile's counters; a profile that is gone counts nothing."""
+
+    user_id: UserId
+    delta: Stats
+
+
+@dataclass(frozen=True, slots=True)
+class AddPlay:
+    """Add one to a track's plays; a track that is gone counts nothing."""
+
+    file_id: FileId
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceTrack:
+    """Add `track_published` to the activities of the track's owner."""
+
+    user_id: UserId
+    file_id: FileId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceProfile:
+    """Add `profile_updated`, or move the one of the last hour to now."""
+
+    user_id: UserId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetractTrack:
+    """Take a track out of every feed."""
+
+    file_id: FileId
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRequests:
+    """Accept everyone who waits to follow a profile that has become public, and count them."""
+
+    user_id: UserId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeUser:
+    """Remove a user's profile, follows in both directions (counted down on the other side), and activities."""
+
+    user_id: UserId
+
+
+Effect = (
+    CreateProfile
+    | SetRole
+    | AddStats
+    | AddPlay
+    | AnnounceTrack
+    | AnnounceProfile
+    | RetractTrack
+    | AcceptRequests
+    | PurgeUser
+)
+
+
+@singledispatch
+def effects_of(event: Event) -> Sequence[Effect]:
+    """Return what an event causes, in order; an event that the documents need not know of causes nothing."""
+    del event
+    return ()
+
+
+@effects_of.register
+def _(event: UserCreated) -> Sequence[Effect]:
+    return (CreateProfile(event.user_id, event.username, Role(event.role), event.occurred_at),)
+
+
+@effects_of.register
+def _(event: UserUpdated) -> Sequence[Effect]:
+    effects: list[Effect] = []
+    if event.role is not None:
+        effects.append(SetRole(event.user_id, Role(event.role)))
+    if event.went_public:
+        effects.append(AcceptRequests(event.user_id, event.occurred_at))
+    if event.is_news:
+        effects.append(AnnounceProfile(event.user_id, event.occurred_at))
+    return effects
+
+
+@effects_of.register
+def _(event: UserDeleted) -> Sequence[Effect]:
+    return (PurgeUser(event.user_id),)
+
+
+@effects_of.register
+def _(event: TrackUploaded) -> Sequence[Effect]:
+    published = AnnounceTrack(event.user_id, event.file_id, event.occurred_at)
+    return (AddStats(event.user_id, Stats(tracks=1)), published)
+
+
+@effects_of.register
+def _(event: TrackDeleted) -> Sequence[Effect]:
+    return (AddStats(event.user_id, Stats(tracks=-1)), RetractTrack(event.file_id))
+
+
+@effects_of.register
+def _(event: FollowCreated) -> Sequence[Effect]:
+    return (AddStats(event.user_id, Stats(following=1)), AddStats(event.following_id, Stats(followers=1)))
+
+
+@effects_of.register
+def _(event: FollowDeleted) -> Sequence[Effect]:
+    return (AddStats(event.user_id, Stats(following=-1)), AddStats(event.following_id, Stats(followers=-1)))
+
+
+@effects_of.register
+def _(event: TrackPlayed) -> Sequence[Effect]:
+    return (AddStats(event.user_id, Stats(plays=1)), AddPlay(event.file_id))

@@ -1,0 +1,133 @@
+"""Media files: what they are, how they come in, and where their records are kept.
+
+The bytes live behind `Blobs`; the record of a file appears only after its bytes are safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+MIB = 1024 * 1024
+AVATAR_MAX_BYTES = 5 * MIB
+COVER_MAX_BYTES = 10 * MIB
+TRACK_MAX_BYTES = 100 * MIB
+
+STAGED_AT_MOST = timedelta(days=1)
+"""Far longer than any upload takes: what is older was left behind by a crash."""
+
+
+class AudioFormat(StrEnum):
+    """The audio containers that are accepted, by content."""
+
+    MP3 = "mp3"
+    WAV = "wav"
+    OGG = "ogg"
+    M4A = "m4a"
+    FLAC = "flac"
+
+
+class ImageFormat(StrEnum):
+    """The image formats that are accepted, by content."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What an audio file says of itself.
+
+    `duration_seconds` has fractions; `bitrate_kbps` is the average in kbit/s. `title`, `artist` and `album` are the
+    tags, cut to 200 characters, None where absent or blank. `artwork` is the front cover's encoded bytes as embedded,
+    unchecked.
+    """
+
+    format: AudioFormat
+    mime_type: str
+    duration_seconds: float
+    bitrate_kbps: int
+    title: str | None
+    artist: str | None
+    album: str | None
+    artwork: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CleanImage:
+    """An image after decoding: upright, one frame, without metadata, in its own format.
+
+    `content` is its encoded bytes.
+    """
+
+    format: ImageFormat
+    mime_type: str
+    width: int
+    height: int
+    content: bytes
+
+
+class MediaInspector(Protocol):
+    """Looks into hostile files without risk for the process: in workers with limits on time and memory."""
+
+    async def audio(self, path: Path) -> AudioFacts:
+        """Read an audio file's facts, tags and artwork.
+
+        Raises:
+            UnsupportedMedia: the bytes are none of the audio formats, hold no audio, or could not be read within the
+                limits.
+        """
+
+    async def image(self, path: Path) -> CleanImage:
+        """Decode an image and return it upright and stripped of metadata, in its own format.
+
+        Raises:
+            UnsupportedMedia: the bytes are none of the image formats, are damaged, or exceed the pixel limit.
+        """
+
+
+class StagedBlob(Protocol):
+    """A temporary object that is being written. It vanishes unless it is kept."""
+
+    size_bytes: int
+
+    async def write(self, chunk: bytes) -> None:
+        """Append bytes."""
+
+    def local_path(self) -> AbstractAsyncContextManager[Path]:
+        """Give a local file with everything that was written so far, for inspection. Writing ends here."""
+
+    async def keep(self, key: str) -> None:
+        """Make the object durable under its key, at once and whole; afterwards it no longer vanishes."""
+
+
+class Blobs(Protocol):
+    """Stores bytes by key. Keys are the network's own (`[a-z0-9/.-]`), never made of a client's text."""
+
+    def stage(self) -> AbstractAsyncContextManager[StagedBlob]:
+        """Open a temporary object; leaving the context removes what was not kept, whatever happened."""
+
+    async def size(self, key: str) -> int:
+        """Return an object's size in bytes.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
+    def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` up to `end` (exclusive) in chunks of at most 1 MiB.
+
+        Closing the iterator releases what it holds. Raises NotFound when there is no such object.
+        """
+
+    async def remove(self, key: str) -> None:
+        """Remove an object; removing what is not there does nothing."""
+
+    async def sweep(self, *, older_than: timedelta = STAGED_AT_MOST) -> int:
+        """Remove temporary objects that a crash left behind and that are older than this; return how many."""

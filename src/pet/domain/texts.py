@@ -1,0 +1,63 @@
+"""What people type: how it is compared, and how long it may be."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from pet.domain.errors import Invalid
+
+MAX_NAME = 100
+MAX_BIO = 2000
+MAX_LOCATION = 100
+MAX_TAGS = 20
+MAX_TAG = 50
+MAX_LINK = 200
+MAX_TITLE = 200
+MAX_FILE_NAME = 255
+
+_WORD = re.compile(r"\w+")
+
+
+def identity_key(text: str) -> str:
+    """Return the form under which emails and usernames are unique: NFKC, casefolded."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def search_key(text: str) -> str:
+    """Return the form in which names are searched: without case and diacritics."""
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def search_words(username: str, display_name: str | None) -> frozenset[str]:
+    """Return the words by whose beginnings a person is found: the username, and every word of the display name."""
+    words = set(_WORD.findall(search_key(display_name or "")))
+    return frozenset({search_key(username), *words})
+
+
+def checked_text(value: str, *, field: str, limit: int, multiline: bool = False) -> str | None:
+    """Return a text trimmed; blank becomes None.
+
+    Raises:
+        Invalid: the text is longer than `limit` characters, or holds control characters or lone surrogates.
+    """
+    text = value.strip()
+    if len(text) > limit:
+        raise Invalid(f"{field} must be at most {limit} characters long.", field=field)
+    allowed = "\n\r\t" if multiline else ""
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in allowed for char in text):
+        raise Invalid(f"{field} must not contain control characters.", field=field)
+    return text or None
+
+
+def checked_tags(values: list[str], *, field: str) -> tuple[str, ...]:
+    """Return a short list of short texts, trimmed, without blanks and doubles, in the given order.
+
+    Raises:
+        Invalid: there are more than 20, or one is longer than 50 characters.
+    """
+    if len(values) > MAX_TAGS:
+        raise Invalid(f"{field} must have at most {MAX_TAGS} entries.", field=field)
+    texts = (checked_text(value, field=field, limit=MAX_TAG) for value in values)
+    return tuple(dict.fromkeys(text for text in texts if text))

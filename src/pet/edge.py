@@ -1,0 +1,141 @@
+"""The edge: what happens to every request before a front sees it, and to every answer after.
+
+A request id, the client's true address, a bound for bodies, one line in the log, and an answer even to what nobody
+foresaw.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import orjson
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pet.domain.errors import TooLarge
+from pet.domain.ids import new_uuid7
+from pet.domain.viewers import Client
+
+MAX_BODY_BYTES = 1024 * 1024
+"""For everything but multipart forms, which have their own limits per file."""
+
+MAX_USER_AGENT = 200
+IPV6_CUSTOMER = 64
+"""Whoever has one IPv6 address has the whole /64."""
+
+log = structlog.get_logger("pet.access")
+failures = logging.getLogger("pet.edge")
+
+Network = IPv4Network | IPv6Network
+
+
+class Edge:
+    """Pure ASGI middleware around both fronts."""
+
+    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network]) -> None:
+        self._app = app
+        self._trusted = tuple(trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        request_id = new_uuid7()
+        headers = Headers(scope=scope)
+        scope["state"]["client"] = Client(
+            address=client_address(scope, self._trusted), user_agent=headers.get("user-agent", "")[:MAX_USER_AGENT]
+        )
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            if scope["type"] == "http":
+                await self._serve(scope, _bounded(receive, headers), send, request_id)
+            else:
+                await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        started = time.perf_counter()
+        status = 0
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        except ClientDisconnect:
+            status = status or 499
+        except Exception:
+            failures.exception("a request failed")
+            if status:
+                raise
+            await _answer_failure(observed, request_id)
+        finally:
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
+
+
+def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
+    """Return the address that limits are counted by: the nearest one that is no trusted proxy, IPv6 by its /64.
+
+    `X-Forwarded-For` is read from the right, as far as trusted proxies wrote it; what lies beyond is anyone's
+    invention.
+    """
+    address = scope["client"][0] if scope.get("client") else "unknown"
+    forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
+    while _is_trusted(address, trusted) and forwarded:
+        hop = forwarded.pop().strip()
+        if _parsed(hop) is None:
+            break
+        address = hop
+    return _customer(address)
+
+
+def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in trusted)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
+
+
+def _customer(address: str) -> str:
+    parsed = _parsed(address)
+    if not isinstance(parsed, IPv6Address):
+        return address
+    return str(parsed.ipv4_mapped or IPv6Network((parsed, IPV6_CUSTOMER), strict=False))
+
+
+def _bounded(receive: Receive, headers: Headers) -> Receive:
+    if headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return receive
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            raise TooLarge(f"The body is too large: at most {MAX_BODY_BYTES // 1024} KB are allowed.")
+        return message
+
+    return bounded
+
+
+async def _answer_failure(send: Send, request_id: str) -> None:
+    message = f"Something went wrong on our side. Please quote the request id {request_id}."
+    body = orjson.dumps({"success": False, "error": message})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

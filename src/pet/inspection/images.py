@@ -1,0 +1,139 @@
+"""Pictures: decoded within a pixel limit, turned upright, stripped of metadata, written again in their own format.
+
+Runs in a worker. The colour profile stays: it is no statement about anyone but part of what the pixel values mean, and
+converting them to sRGB would narrow the colours and cost a JPEG a lossy step. CMYK alone is converted, since few
+programs show it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from PIL import Image, ImageCms
+from PIL.ExifTags import Base
+from PIL.Image import Transpose
+from PIL.JpegImagePlugin import JpegImageFile, get_sampling
+from PIL.WebPImagePlugin import WebPImageFile
+
+from pet.domain.media import CleanImage, ImageFormat
+from pet.inspection.worker import UnreadableError
+
+MAX_PIXELS = 40_000_000
+"""The largest picture that is decoded: 160 MB of pixels. The size is known from the header, before any decoding."""
+
+_FORMATS = {
+    "JPEG": ImageFormat.JPEG,
+    "MPO": ImageFormat.JPEG,  # several JPEGs in one file, as stereo cameras write them: the first is the picture
+    "PNG": ImageFormat.PNG,
+    "WEBP": ImageFormat.WEBP,
+}
+"""The formats by Pillow's names for them."""
+
+_UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""How to turn a picture with an EXIF orientation (CIPA DC-008, tag 0x0112) upright; 1 stands upright already."""
+
+_JPEG_QUALITY = 95
+_WEBP_QUALITY = 90
+"""Qualities at which a second encoding is not seen."""
+
+_THOROUGH_WEBP_PIXELS = 10_000_000
+"""Above this WebP is written with its quickest method: for 40 lossless megapixels the usual one takes 7 s and 1 GB, the
+quickest 1 s and half of the memory, for a file half as large again."""
+
+_EncoderOptions = dict[str, Any]
+
+
+def read_image(file: BinaryIO) -> CleanImage:
+    """Return the first frame of a picture, upright and clean.
+
+    Raises:
+        UnreadableError: the picture is too large.
+        Exception: the file is damaged or no picture; Pillow raises errors of many kinds.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata, which is dropped, and of sizes, which are checked here
+        kind, picture, options = _decode(file)
+    content = io.BytesIO()
+    picture.save(content, kind, **options)
+    return CleanImage(kind, f"image/{kind}", picture.width, picture.height, content.getvalue())
+
+
+def _decode(file: BinaryIO) -> tuple[ImageFormat, Image.Image, _EncoderOptions]:
+    """Return the picture as it is meant to be seen, and how to encode it.
+
+    The picture is a copy, so that the decoder's memory is given back before the encoder asks for some.
+    """
+    with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise UnreadableError(f"{image.width} x {image.height} pixels")
+        image.load()  # a PNG may tell its orientation after its pixels
+        turn = _UPRIGHT.get(_orientation(image))
+        picture = image.copy() if turn is None else image.transpose(turn)
+        if picture.mode == "CMYK":
+            picture = _to_srgb(picture)
+        # Encoders also write what they find here, a JPEG's comment for one.
+        picture.info = {key: picture.info[key] for key in ("icc_profile", "transparency") if key in picture.info}
+        options: _EncoderOptions = {"icc_profile": picture.info.get("icc_profile")}
+        if isinstance(image, JpegImageFile):
+            options |= _jpeg_options(image, is_same=turn is None and picture.mode == image.mode)
+        elif isinstance(image, WebPImageFile):
+            options |= _webp_options(file, picture)
+        return _FORMATS[str(image.format)], picture, options
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation; a picture whose EXIF block is broken counts as upright."""
+    try:
+        return int(image.getexif().get(Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - Pillow's EXIF parser raises all kinds of errors, and none concerns the pixels
+        return 1
+
+
+def _to_srgb(picture: Image.Image) -> Image.Image:
+    """Convert CMYK by its profile, where it has one that works, else by plain arithmetic. The result needs none."""
+    profile = io.BytesIO(picture.info.pop("icc_profile", b""))
+    converted: Image.Image | None = None
+    with suppress(ImageCms.PyCMSError):
+        converted = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    if converted is None:
+        return picture.convert("RGB")
+    converted.info.pop("icc_profile", None)
+    return converted
+
+
+def _jpeg_options(image: JpegImageFile, *, is_same: bool) -> _EncoderOptions:
+    """Quantize as before where the pixels are the same, which loses next to nothing, else finely."""
+    sampling = max(get_sampling(image), 0)  # where Pillow cannot write a rare sampling of colours, full resolution
+    if is_same:
+        return {"qtables": image.quantization, "subsampling": sampling}
+    return {"quality": _JPEG_QUALITY, "subsampling": sampling}
+
+
+def _webp_options(file: BinaryIO, picture: Image.Image) -> _EncoderOptions:
+    method = 4 if picture.width * picture.height <= _THOROUGH_WEBP_PIXELS else 0
+    if _is_lossless_webp(file):
+        return {"lossless": True, "exact": True, "method": method}
+    return {"quality": _WEBP_QUALITY, "method": method}
+
+
+def _is_lossless_webp(file: BinaryIO) -> bool:
+    """Tell by the first chunk of pixels (RFC 9649, section 2.5 on); in an animation it lies within the first frame."""
+    file.seek(12)
+    while len(header := file.read(8)) == 8:
+        name, size = header[:4], int.from_bytes(header[4:], "little")
+        if name in {b"VP8 ", b"VP8L"}:
+            return name == b"VP8L"
+        file.seek(16 if name == b"ANMF" else size + size % 2, os.SEEK_CUR)
+    return False

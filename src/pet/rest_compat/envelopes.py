@@ -1,0 +1,92 @@
+"""Answers: the documented envelopes, whole or streamed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from pet.domain.paging import STREAM_PAGE, Page, Position, checked_limit, decode_cursor, encode_cursor
+
+Json = dict[str, Any]
+
+
+def success(**parts: object) -> Response:
+    """Return `{"success": true, ...}`."""
+    return Response(orjson.dumps({"success": True, **parts}), media_type="application/json")
+
+
+def present(record: Json) -> Json:
+    """Return a record without its nulls: the document's optional fields are absent, never null."""
+    return {key: value for key, value in record.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What part of a list a request asks for: without `limit` and `cursor` the whole."""
+
+    kind: str
+    limit: int | None
+    after: Position | None
+
+    @classmethod
+    def by(cls, request: Request, kind: str) -> Asked:
+        """Read the added, optional query parameters.
+
+        Raises:
+            Invalid: `limit` is not 1 to 100, or `cursor` is no cursor of this list.
+        """
+        limit, cursor = request.query_params.get("limit"), request.query_params.get("cursor")
+        if limit is None and cursor is None:
+            return cls(kind, None, None)
+        number = int(limit) if limit and limit.isdecimal() and len(limit) < 4 else 0 if limit is not None else None
+        return cls(kind, checked_limit(number, field="limit"), decode_cursor(kind, cursor, field="cursor"))
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPage:
+    """Rendered items, and the position after which the list goes on; None at its end."""
+
+    items: Sequence[Json]
+    next: Position | None
+
+
+ReadPage = Callable[[Position | None, int], Awaitable[JsonPage]]
+"""Reads up to so many items of a list, newest first, from a position onwards."""
+
+
+def next_position(page: Page[Any], position: Position | None) -> Position | None:
+    """Return where the next page begins; None when there is none."""
+    return position if page.has_next and page.items else None
+
+
+async def list_response(
+    request: Request, asked: Asked, read: ReadPage, *, before: bytes, end: bytes = b"}"
+) -> Response:
+    """Answer with a list between two pieces of JSON: one page with a `Link` header (RFC 8288), or all of it, streamed.
+
+    The first page is read before the answer begins, so that an engine that is down still gives the documented error.
+    """
+    first = await read(asked.after, asked.limit or STREAM_PAGE)
+    if asked.limit is None and first.next is not None:
+        return StreamingResponse(_stream(read, first, before, end), media_type="application/json")
+    headers = {}
+    if first.next is not None:
+        following = request.url.include_query_params(limit=asked.limit, cursor=encode_cursor(asked.kind, first.next))
+        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    body = b"".join((before, orjson.dumps(list(first.items)), end))
+    return Response(body, headers=headers, media_type="application/json")
+
+
+async def _stream(read: ReadPage, first: JsonPage, before: bytes, end: bytes) -> AsyncIterator[bytes]:
+    page = first
+    yield before + orjson.dumps(list(page.items))[:-1]
+    while page.next is not None:
+        page = await read(page.next, STREAM_PAGE)
+        if page.items:
+            yield b"," + orjson.dumps(list(page.items))[1:-1]
+    yield b"]" + end

@@ -1,0 +1,74 @@
+"""Errors as the legacy routes show them: `{"success": false, "error": "<sentence>"}` with a status."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pet.domain.errors import DomainError, ErrorCode, RateLimited, Unavailable
+
+STATUS = {
+    ErrorCode.INVALID: HTTPStatus.BAD_REQUEST,
+    ErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.CONFLICT: HTTPStatus.CONFLICT,
+    ErrorCode.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MEDIA: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorCode.UNAVAILABLE: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+log = logging.getLogger("pet.rest")
+
+
+def error_response(message: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    """Return the envelope of an error."""
+    body = orjson.dumps({"success": False, "error": message})
+    return Response(body, status, headers, media_type="application/json")
+
+
+async def on_domain_error(request: Request, error: Exception) -> Response:
+    """Translate an error of the domain."""
+    del request
+    if not isinstance(error, DomainError):
+        raise error
+    if isinstance(error, Unavailable):
+        log.warning("an engine is down", exc_info=error)
+    return error_response(error.message, STATUS[error.code], _headers(error))
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Translate what the router refuses: an unknown path, or a method that a path does not have."""
+    del request
+    if not isinstance(error, HTTPException):
+        raise error
+    sentences = {
+        HTTPStatus.NOT_FOUND: "There is no such route.",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This route does not take this method.",
+    }
+    message = sentences.get(HTTPStatus(error.status_code), HTTPStatus(error.status_code).phrase)
+    return error_response(message, error.status_code, dict(error.headers or {}))
+
+
+def _headers(error: DomainError) -> dict[str, str]:
+    match error:
+        case RateLimited(state=state):
+            # draft-ietf-httpapi-ratelimit-headers-10
+            return {
+                "Retry-After": str(state.reset_seconds),
+                "RateLimit-Policy": f'"{state.bucket}";q={state.limit};w={state.window_seconds}',
+                "RateLimit": f'"{state.bucket}";r={state.remaining};t={state.reset_seconds}',
+            }
+        case Unavailable():
+            return {"Retry-After": str(error.retry_after_seconds)}
+        case _ if error.code is ErrorCode.UNAUTHENTICATED:
+            return {"WWW-Authenticate": "Bearer"}
+        case _:
+            return {}

@@ -1,0 +1,157 @@
+"""Sections 3.4 to 3.9 of the document: media as bytes, and deleting them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import strawberry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pet.domain.errors import NotFound
+from pet.domain.files import FileType, MediaFile
+from pet.domain.ids import FileId, parse_uuid
+from pet.domain.viewers import Role, Viewer
+from pet.domain.visibility import ProfileView
+from pet.rest_compat.bodies import user_id_in
+from pet.rest_compat.bytes import BlobResponse, Representation
+from pet.rest_compat.envelopes import Json, present, success
+from pet.schema import uploads
+from pet.schema.call import DirectCall
+from pet.schema.scalars import write_time
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "public, no-cache"
+PRIVATE = "private, no-cache"
+
+
+async def avatar(request: Request, call: DirectCall) -> Response:
+    """3.4: avatars are for everyone; the URL stays while the image changes, so it is revalidated."""
+    view = await call.context.loaders.profile.load(user_id_in(request, "userId"))
+    file_id = view.profile.avatar_file_id if view else None
+    file = await call.context.services.files.find(file_id) if file_id else None
+    if file is None:
+        raise NotFound("Avatar not found")
+    return _bytes(request, call, file, cache_control=REVALIDATE)
+
+
+async def track(request: Request, call: DirectCall) -> Response:
+    """3.5: Range requests; the answer that carries the first byte counts a play."""
+    file_id = _file_id(request, "trackId", "Track not found")
+    file = await call.context.services.files.find(file_id)
+    if file is None or file.type is not FileType.TRACK:
+        raise NotFound("Track not found")
+    viewer, view = await _permitted(request, call, file, file_id, "Track not found")
+    return _bytes(
+        request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE, listener=viewer, is_play=True
+    )
+
+
+async def cover(request: Request, call: DirectCall) -> Response:
+    """3.6: the track's own cover, else the uploader's newest; a cover's own id works too."""
+    asked = _file_id(request, "trackId", "Cover not found")
+    file = await call.context.services.files.cover_for(asked)
+    if file is None:
+        raise NotFound("Cover not found")
+    _, view = await _permitted(request, call, file, asked, "Cover not found")
+    return _bytes(request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE)
+
+
+async def file(request: Request, call: DirectCall) -> Response:
+    """3.7: any file by its id; its bytes never change."""
+    file_id = _file_id(request, "fileId", "File not found")
+    found = await call.context.services.files.find(file_id)
+    if found is None:
+        raise NotFound("File not found")
+    viewer, view = await _permitted(request, call, found, file_id, "File not found")
+    return _bytes(
+        request,
+        call,
+        found,
+        cache_control=PRIVATE if view.is_private else IMMUTABLE,
+        listener=viewer,
+        is_play=found.type is FileType.TRACK,
+    )
+
+
+async def delete(request: Request, call: DirectCall) -> Response:
+    """3.8 and 3.9: the two routes are one."""
+    text = request.path_params.get("fileId") or request.path_params.get("trackId") or ""
+    await uploads.delete_media(call, strawberry.ID(text))
+    return success()
+
+
+def file_json(call: DirectCall, file: MediaFile, view: ProfileView, *, with_updated_at: bool = False) -> Json:
+    """Return a file as IMediaFileResponse."""
+    duration = file.duration_seconds
+    metadata = {
+        "duration": None if duration is None else round(duration),
+        "bitrate": file.bitrate_kbps,
+        "width": file.width,
+        "height": file.height,
+        "format": file.format,
+    }
+    return present(
+        {
+            "fileId": file.file_id,
+            "userId": file.user_id,
+            "type": file.type.value,
+            "originalName": file.original_name,
+            "fileName": file.file_name,
+            "mimeType": file.mime_type,
+            "size": file.size_bytes,
+            "url": call.context.services.links.file(file, call.context.viewer, is_private=view.is_private),
+            "metadata": present(metadata),
+            "createdAt": write_time(file.created_at),
+            "updatedAt": write_time(file.updated_at) if with_updated_at else None,
+        }
+    )
+
+
+async def _permitted(
+    request: Request, call: DirectCall, file: MediaFile, signed_id: FileId, message: str
+) -> tuple[Viewer | None, ProfileView]:
+    """Return who asks, by token or by a signed URL, and the owner as they see them.
+
+    Raises:
+        NotFound: they may not see the owner's media, or the owner is gone.
+    """
+    services = call.context.services
+    viewer = call.context.viewer
+    if viewer is None:
+        signed_for = services.links.signer_of(signed_id, dict(request.query_params))
+        viewer = Viewer(signed_for, Role.LISTENER) if signed_for else None
+    view = (await services.visibility.by_ids(viewer, [file.user_id])).get(file.user_id)
+    if view is None or not (view.is_full or file.type is FileType.AVATAR):
+        raise NotFound(message)
+    return viewer, view
+
+
+def _bytes(
+    request: Request,
+    call: DirectCall,
+    file: MediaFile,
+    *,
+    cache_control: str,
+    listener: Viewer | None = None,
+    is_play: bool = False,
+) -> Response:
+    services = call.context.services
+    representation = Representation(
+        size_bytes=file.size_bytes,
+        content_type=file.mime_type,
+        etag=f'"{file.file_id}"',
+        last_modified=file.created_at,
+        file_name=file.original_name,
+        cache_control=cache_control,
+        attachment=request.query_params.get("download") == "1",
+    )
+    count = partial(services.plays.count, file, listener, call.context.client) if is_play else None
+    return BlobResponse(representation, partial(services.files.read, file), on_first_byte=count)
+
+
+def _file_id(request: Request, name: str, message: str) -> FileId:
+    found = parse_uuid(request.path_params[name])
+    if found is None:
+        raise NotFound(message)
+    return FileId(found)

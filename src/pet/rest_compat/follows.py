@@ -1,0 +1,77 @@
+"""Sections 4.1 to 4.5 of the document: following."""
+
+from __future__ import annotations
+
+import strawberry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pet.domain.follows import Follow, FollowList, FollowState
+from pet.domain.paging import Position
+from pet.rest_compat.bodies import read_body, user_id_in
+from pet.rest_compat.envelopes import Asked, Json, JsonPage, list_response, next_position, success
+from pet.schema import follows, profiles
+from pet.schema.call import DirectCall
+from pet.schema.scalars import write_time
+
+
+async def follow(request: Request, call: DirectCall) -> Response:
+    """4.1: a follow that waits for a private profile's owner says so in the added field `status`."""
+    user_id = user_id_in(request, "userId")
+    acting = await _acting(request, call)
+    payload = await follows.follow(acting, strawberry.ID(user_id))
+    if payload.follow is None:
+        raise TypeError("a resolver that does not raise follows")
+    return success(data=_follow_json(payload.follow.entity))
+
+
+async def unfollow(request: Request, call: DirectCall) -> Response:
+    """4.2: both methods are one."""
+    user_id = user_id_in(request, "userId")
+    acting = await _acting(request, call)
+    await follows.unfollow(acting, strawberry.ID(user_id))
+    return success()
+
+
+async def followers(request: Request, call: DirectCall) -> Response:
+    """4.3."""
+    return await _list(request, call, FollowList.FOLLOWERS)
+
+
+async def following(request: Request, call: DirectCall) -> Response:
+    """4.4."""
+    return await _list(request, call, FollowList.FOLLOWING)
+
+
+async def is_following(request: Request, call: DirectCall) -> Response:
+    """4.5."""
+    ids = request.path_params
+    answer = await follows.is_following(call, ids["followerId"], ids["followingId"])
+    return success(data={"isFollowing": answer})
+
+
+async def _list(request: Request, call: DirectCall, which: FollowList) -> Response:
+    view = await profiles.existing_view(call, user_id_in(request, "userId"))
+
+    async def read(after: Position | None, limit: int) -> JsonPage:
+        page = await profiles.follows_page(call, view, which, after=after, limit=limit)
+        last = profiles.position_of_follow(page.items[-1]) if page.items else None
+        return JsonPage([_follow_json(item) for item in page.items], next_position(page, last))
+
+    return await list_response(request, Asked.by(request, which.value), read, before=b'{"success":true,"data":')
+
+
+async def _acting(request: Request, call: DirectCall) -> DirectCall:
+    body = await read_body(request)
+    return DirectCall(await call.context.acting_for(body.claimed_id("followerId")))
+
+
+def _follow_json(follow: Follow) -> Json:
+    waiting = {"status": follow.state.value} if follow.state is FollowState.PENDING else {}
+    return {
+        "_id": follow.object_id,
+        "followerId": follow.follower_id,
+        "followingId": follow.following_id,
+        "createdAt": write_time(follow.created_at),
+        **waiting,
+    }

@@ -1,0 +1,182 @@
+"""Section 2 of the document: profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+import strawberry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pet.domain.errors import NotFound
+from pet.domain.files import FileList
+from pet.domain.ids import UserId, parse_uuid
+from pet.domain.paging import Position
+from pet.domain.profiles import Preferences
+from pet.domain.visibility import ProfileView
+from pet.rest_compat.bodies import Body, read_body, user_id_in
+from pet.rest_compat.envelopes import Asked, Json, JsonPage, ReadPage, list_response, next_position, present, success
+from pet.rest_compat.files import file_json
+from pet.schema import files, follows, profile_changes, profiles
+from pet.schema.call import DirectCall
+from pet.schema.profile_changes import PreferencesInput, SocialLinksInput, UpdateProfileInput
+from pet.schema.profiles import ProfileBy
+from pet.schema.scalars import write_time
+
+PEOPLE_PAGE = 100
+"""Each person comes with everyone whom they follow, so fewer of them are read at a time."""
+
+
+async def by_id(request: Request, call: DirectCall) -> Response:
+    """2.1."""
+    view = await _view(call, ProfileBy(user_id=strawberry.ID(request.path_params["id"])))
+    return success(data=(await profiles_json(call, [view]))[0])
+
+
+async def by_username(request: Request, call: DirectCall) -> Response:
+    """2.2."""
+    view = await _view(call, ProfileBy(username=request.path_params["username"]))
+    return success(data=(await profiles_json(call, [view]))[0])
+
+
+async def everyone(request: Request, call: DirectCall) -> Response:
+    """2.3: the whole list, streamed."""
+    excluded = parse_uuid(request.query_params.get("excludeUserId", ""))
+    exclude = UserId(excluded) if excluded else None
+
+    async def read(after: Position | None, limit: int) -> JsonPage:
+        page = await profiles.people_page(call, after=after, limit=min(limit, PEOPLE_PAGE), exclude=exclude)
+        items = await profiles_json(call, page.items)
+        call.context.forget_loaded()
+        return JsonPage(items, next_position(page, profiles.position_of_view(page.items[-1]) if page.items else None))
+
+    return await list_response(request, Asked.by(request, "profiles"), read, before=b'{"success":true,"profiles":')
+
+
+async def public(request: Request, call: DirectCall) -> Response:
+    """2.4 and 4.6: `viewerId` colours two flags, and opens nothing."""
+    view = await _view(call, ProfileBy(username=request.path_params["username"]))
+    (profile,) = await profiles_json(call, [view])
+    viewer_id = request.query_params.get("viewerId") or (call.context.viewer.user_id if call.context.viewer else "")
+    flags = {
+        "isFollowing": await follows.is_following(call, strawberry.ID(viewer_id), strawberry.ID(view.user_id)),
+        "isOwnProfile": parse_uuid(viewer_id) == view.user_id,
+    }
+    stats = view.profile.stats
+    counts = {"followersCount": stats.followers, "followingCount": stats.following}
+    before = b'{"success":true,"data":{"profile":' + orjson.dumps(profile) + b',"tracks":'
+    end = b"," + orjson.dumps(counts | flags)[1:] + b"}"
+    read = _files_of(call, view, FileList.TRACKS)
+    return await list_response(request, Asked.by(request, "tracks"), read, before=before, end=end)
+
+
+async def tracks(request: Request, call: DirectCall) -> Response:
+    """2.5."""
+    view = await _view(call, ProfileBy(username=request.path_params["username"]))
+    read = _files_of(call, view, FileList.TRACKS)
+    return await list_response(request, Asked.by(request, "tracks"), read, before=b'{"success":true,"data":')
+
+
+async def audio_files(request: Request, call: DirectCall) -> Response:
+    """2.6: everything whose bytes are audio, with the time of the last change."""
+    view = await _view(call, ProfileBy(username=request.path_params["username"]))
+    read = _files_of(call, view, FileList.AUDIO, with_updated_at=True)
+    return await list_response(request, Asked.by(request, "audio"), read, before=b'{"success":true,"audioFiles":')
+
+
+async def update(request: Request, call: DirectCall) -> Response:
+    """2.7: an absent field stays, null clears; unknown fields are ignored."""
+    user_id = user_id_in(request, "id")
+    acting = DirectCall(await call.context.acting_for(user_id))
+    await profile_changes.update_profile(acting, _change(await read_body(request)))
+    view = await profiles.existing_view(acting, user_id)
+    return success(data=(await profiles_json(acting, [view]))[0])
+
+
+async def profiles_json(call: DirectCall, views: Sequence[ProfileView]) -> list[Json]:
+    """Return people as IUserProfile, with everyone whom they follow where the viewer may see it."""
+    open_ids = [view.user_id for view in views if view.is_full]
+    following = await call.context.services.follows.following_ids(open_ids) if open_ids else {}
+    return [_profile_json(call, view, following.get(view.user_id, ())) for view in views]
+
+
+def _profile_json(call: DirectCall, view: ProfileView, following: Sequence[UserId]) -> Json:
+    profile, links = view.profile, call.context.services.links
+    social = profile.social_links
+    preferences = view.preferences or Preferences()
+    return present(
+        {
+            "_id": profile.object_id,
+            "userId": profile.user_id,
+            "username": profile.username,
+            "displayName": profile.display_name,
+            "bio": profile.bio,
+            "avatarUrl": links.avatar(view),
+            "coverImageUrl": links.profile_cover(view, call.context.viewer),
+            "location": profile.location,
+            "genres": profile.genres,
+            "instruments": profile.instruments,
+            "socialLinks": present({"youtube": social.youtube, "vk": social.vk, "telegram": social.telegram}),
+            "stats": {
+                "tracksCount": profile.stats.tracks,
+                "followersCount": profile.stats.followers,
+                "followingCount": profile.stats.following,
+                "totalPlays": profile.stats.plays,
+            },
+            "preferences": {
+                "emailNotifications": preferences.email_notifications,
+                "showOnlineStatus": preferences.show_online_status,
+                "privateProfile": preferences.private_profile,
+            },
+            "role": profile.role.value,
+            "following": following,
+            "createdAt": write_time(profile.created_at),
+            "updatedAt": write_time(profile.updated_at),
+        }
+    )
+
+
+def _files_of(call: DirectCall, view: ProfileView, which: FileList, *, with_updated_at: bool = False) -> ReadPage:
+    async def read(after: Position | None, limit: int) -> JsonPage:
+        page = await files.files_page(call, view, which, after=after, limit=limit)
+        items = [file_json(call, file, view, with_updated_at=with_updated_at) for file in page.items]
+        return JsonPage(items, next_position(page, files.position_of_file(page.items[-1]) if page.items else None))
+
+    return read
+
+
+async def _view(call: DirectCall, by: ProfileBy) -> ProfileView:
+    found = await profiles.profile(call, by)
+    if found is None:
+        raise NotFound("User not found")
+    return found.view
+
+
+def _change(body: Body) -> UpdateProfileInput:
+    return UpdateProfileInput(
+        display_name=body.optional_text("displayName"),
+        bio=body.optional_text("bio"),
+        location=body.optional_text("location"),
+        genres=body.optional_texts("genres"),
+        instruments=body.optional_texts("instruments"),
+        social_links=body.optional_object("socialLinks", _social_links),
+        preferences=body.optional_object("preferences", _preferences),
+        cover_image_url=body.optional_text("coverImageUrl"),
+    )
+
+
+def _social_links(body: Body) -> SocialLinksInput:
+    return SocialLinksInput(
+        youtube=body.optional_text("youtube"),
+        vk=body.optional_text("vk"),
+        telegram=body.optional_text("telegram"),
+    )
+
+
+def _preferences(body: Body) -> PreferencesInput:
+    return PreferencesInput(
+        email_notifications=body.optional_flag("emailNotifications"),
+        show_online_status=body.optional_flag("showOnlineStatus"),
+        private_profile=body.optional_flag("privateProfile"),
+    )

@@ -1,0 +1,77 @@
+"""Every documented route, in the document's order. A test compares this table with the document, both ways."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pet.rest_compat import accounts, feed, files, follows, profiles, uploads
+from pet.schema.call import DirectCall
+from pet.schema.endpoint import open_context
+
+Handler = Callable[[Request, DirectCall], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyRoute:
+    """A documented route: method and path as the document spells them, its section, and who answers."""
+
+    method: str
+    path: str
+    section: str
+    handler: Handler
+
+
+ROUTES = (
+    LegacyRoute("POST", "/auth/register", "1.1", accounts.register),
+    LegacyRoute("POST", "/auth/login", "1.2", accounts.login),
+    LegacyRoute("POST", "/auth/refresh", "1.3", accounts.refresh),
+    LegacyRoute("POST", "/auth/logout", "1.4", accounts.logout),
+    LegacyRoute("POST", "/auth/change_pass", "1.5", accounts.change_password),
+    LegacyRoute("GET", "/users/:id/profile", "2.1", profiles.by_id),
+    LegacyRoute("GET", "/users/username/:username", "2.2", profiles.by_username),
+    LegacyRoute("GET", "/users", "2.3", profiles.everyone),
+    LegacyRoute("GET", "/users/:username/public", "2.4", profiles.public),
+    LegacyRoute("GET", "/users/:username/tracks", "2.5", profiles.tracks),
+    LegacyRoute("GET", "/users/:username/audio-files", "2.6", profiles.audio_files),
+    LegacyRoute("PUT", "/users/:id/profile", "2.7", profiles.update),
+    LegacyRoute("POST", "/media/upload/avatar", "3.1", uploads.avatar),
+    LegacyRoute("POST", "/media/upload/track", "3.2", uploads.track),
+    LegacyRoute("POST", "/media/upload/cover", "3.3", uploads.cover),
+    LegacyRoute("GET", "/media/avatar/:userId", "3.4", files.avatar),
+    LegacyRoute("GET", "/media/track/:trackId", "3.5", files.track),
+    LegacyRoute("GET", "/media/cover/:trackId", "3.6", files.cover),
+    LegacyRoute("GET", "/media/file/:fileId", "3.7", files.file),
+    LegacyRoute("DELETE", "/media/file/:fileId", "3.8", files.delete),
+    LegacyRoute("DELETE", "/media/track/:trackId", "3.9", files.delete),
+    LegacyRoute("POST", "/social/follow/:userId", "4.1", follows.follow),
+    LegacyRoute("POST", "/social/unfollow/:userId", "4.2", follows.unfollow),
+    LegacyRoute("DELETE", "/social/unfollow/:userId", "4.2", follows.unfollow),
+    LegacyRoute("GET", "/social/followers/:userId", "4.3", follows.followers),
+    LegacyRoute("GET", "/social/following/:userId", "4.4", follows.following),
+    LegacyRoute("GET", "/social/isFollowing/:followerId/:followingId", "4.5", follows.is_following),
+    LegacyRoute("GET", "/social/profile/:username", "4.6", profiles.public),
+    LegacyRoute("GET", "/social/feed", "4.7", feed.of_user),
+)
+
+
+def legacy_routes() -> list[Route]:
+    """Return one Starlette route per path: a wrong method is answered with all the right ones (RFC 9110, 15.5.6)."""
+    by_path: dict[str, dict[str, Handler]] = defaultdict(dict)
+    for route in ROUTES:
+        by_path[re.sub(r":(\w+)", r"{\1}", route.path)][route.method] = route.handler
+    return [Route(path, _endpoint(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
+
+
+def _endpoint(handlers: dict[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        handler = handlers["GET" if request.method == "HEAD" else request.method]
+        return await handler(request, DirectCall(await open_context(request)))
+
+    return endpoint

@@ -1,0 +1,88 @@
+"""Sections 3.1 to 3.3 of the document: putting media in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import strawberry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pet.domain.errors import Invalid
+from pet.domain.limits import UPLOAD_AVATAR, UPLOAD_COVER, UPLOAD_TRACK, Bucket
+from pet.domain.media import AVATAR_MAX_BYTES, COVER_MAX_BYTES, TRACK_MAX_BYTES
+from pet.forms import Form, read_form
+from pet.rest_compat.envelopes import success
+from pet.rest_compat.files import file_json
+from pet.schema import profiles, uploads
+from pet.schema.call import DirectCall
+from pet.schema.files import MediaFile, Track
+from pet.schema.scalars import Upload
+
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A form whose file has arrived, and the call of the user for whom it is kept."""
+
+    call: DirectCall
+    file: Upload
+    form: Form
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the form asks for a file that is neither published nor shown; other values of `type` are ignored."""
+        return self.form.fields.get("type", "") == OTHER
+
+
+async def avatar(request: Request, call: DirectCall) -> Response:
+    """3.1."""
+    async with _arrived(request, call, UPLOAD_AVATAR, AVATAR_MAX_BYTES) as arrived:
+        if arrived.is_other:
+            return await _answer(arrived, await uploads.upload_other_image(arrived.call, arrived.file, UPLOAD_AVATAR))
+        payload = await uploads.upload_avatar(arrived.call, arrived.file)
+        return await _answer(arrived, payload.image)
+
+
+async def track(request: Request, call: DirectCall) -> Response:
+    """3.2."""
+    async with _arrived(request, call, UPLOAD_TRACK, TRACK_MAX_BYTES) as arrived:
+        if arrived.is_other:
+            return await _answer(arrived, await uploads.upload_other_audio(arrived.call, arrived.file))
+        payload = await uploads.upload_track(arrived.call, arrived.file)
+        return await _answer(arrived, payload.track)
+
+
+async def cover(request: Request, call: DirectCall) -> Response:
+    """3.3: the added, optional `trackId` makes it that track's own."""
+    async with _arrived(request, call, UPLOAD_COVER, COVER_MAX_BYTES) as arrived:
+        if arrived.is_other:
+            return await _answer(arrived, await uploads.upload_other_image(arrived.call, arrived.file, UPLOAD_COVER))
+        track_id = arrived.form.fields.get("trackId")
+        payload = await uploads.upload_cover(arrived.call, arrived.file, strawberry.ID(track_id) if track_id else None)
+        return await _answer(arrived, payload.image)
+
+
+@asynccontextmanager
+async def _arrived(request: Request, call: DirectCall, bucket: Bucket, limit: int) -> AsyncIterator[Arrived]:
+    """Read the form of someone who may write and has attempts left, and act for the user that it names.
+
+    The fields may come in any order, so it is only known at the end for whom the file is; the attempt is counted then.
+    """
+    call.context.require_writer()
+    await call.context.services.limits.check(bucket, call.context.client.address)
+    async with read_form(request, call.context.services.uploads.stage, file_limit=limit) as form:
+        acting = DirectCall(await call.context.acting_for(form.fields.get("userId")))
+        if "file" not in form.files:
+            raise Invalid("File is required", field="file")
+        yield Arrived(acting, Upload(form.files["file"]), form)
+
+
+async def _answer(arrived: Arrived, stored: MediaFile | Track | None) -> Response:
+    if stored is None:
+        raise TypeError("a resolver that does not raise stores a file")
+    view = await profiles.existing_view(arrived.call, stored.entity.user_id)
+    return success(file=file_json(arrived.call, stored.entity, view))

@@ -1,0 +1,58 @@
+"""Connections: pages of lists after the Relay cursor connections specification, with opaque keyset cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Protocol, TypeVar
+
+import strawberry
+
+from pet.domain.paging import Page, Position, checked_limit, decode_cursor, encode_cursor
+
+T = TypeVar("T")
+
+First = Annotated[int | None, strawberry.argument(description="How many to return, 1 to 100. Without it: 20.")]
+After = Annotated[
+    str | None,
+    strawberry.argument(description="Return what follows this cursor (exclusive). Without it: from the newest."),
+]
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    """Where a page lies in its list."""
+
+    has_next_page: bool = strawberry.field(description="Whether more follows this page.")
+    has_previous_page: bool = strawberry.field(description="Whether the page was asked for with a cursor.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first edge, null on an empty page.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last edge: the next page's `after`.")
+
+
+class Edge(Protocol):
+    """An item of a page."""
+
+    cursor: str
+
+
+def asked(kind: str, first: int | None, after: str | None) -> tuple[int, Position | None]:
+    """Return the page size and the start position that a client asks for.
+
+    Raises:
+        Invalid: `first` is not 1 to 100, or `after` is no cursor of this list.
+    """
+    return checked_limit(first), decode_cursor(kind, after)
+
+
+def page_info(edges: Sequence[Edge], page: Page[T], *, after: Position | None) -> PageInfo:
+    """Return where a page lies."""
+    return PageInfo(
+        has_next_page=page.has_next,
+        has_previous_page=after is not None,
+        start_cursor=edges[0].cursor if edges else None,
+        end_cursor=edges[-1].cursor if edges else None,
+    )
+
+
+def cursors(kind: str, page: Page[T], position_of: Callable[[T], Position]) -> Sequence[str]:
+    """Return the cursor of every item of a page."""
+    return [encode_cursor(kind, position_of(item)) for item in page.items]

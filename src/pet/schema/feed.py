@@ -1,0 +1,143 @@
+"""The feed: what those whom the viewer follows have done, read in pages or heard as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from enum import Enum
+
+import strawberry
+
+from pet.domain.feed import Action
+from pet.domain.feed import Activity as ActivityEntity
+from pet.domain.files import MediaFile as FileEntity
+from pet.domain.ids import UserId
+from pet.domain.paging import Page, Position
+from pet.domain.visibility import ProfileView
+from pet.schema.call import Info
+from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
+from pet.schema.files import Track
+from pet.schema.nodes import Node
+from pet.schema.profiles import Profile
+from pet.schema.scalars import global_id
+
+FEED = "feed"
+
+
+@strawberry.enum(name="ActivityAction", description="What someone did.")
+class ActionName(Enum):
+    """Actions, spelt as the legacy routes spell them."""
+
+    track_published = strawberry.enum_value("track_published", description="Published a track.")
+    profile_updated = strawberry.enum_value(
+        "profile_updated", description="Changed what others read of the profile; changes within an hour are one."
+    )
+
+
+@strawberry.interface(description="Something that someone did.")
+class Activity(Node):
+    """An activity with everything that is needed to show it, already loaded."""
+
+    entity: strawberry.Private[ActivityEntity]
+    view: strawberry.Private[ProfileView]
+
+    def global_id(self) -> strawberry.ID:
+        """Return the global id."""
+        return global_id("Activity", self.entity.object_id)
+
+    @strawberry.field(description="What was done.")
+    def action(self) -> ActionName:
+        return ActionName(self.entity.action.value)
+
+    @strawberry.field(description="When it was done.")
+    def created_at(self) -> datetime:
+        return self.entity.created_at
+
+    @strawberry.field(description="Who did it.")
+    def actor(self) -> Profile:
+        return Profile(view=self.view)
+
+
+@strawberry.type(description="Someone published a track.")
+class TrackPublished(Activity):
+    """Someone published a track."""
+
+    file: strawberry.Private[FileEntity]
+
+    @strawberry.field(description="The track; a deleted track leaves every feed.")
+    def track(self) -> Track:
+        return Track(entity=self.file, is_private=self.view.is_private)
+
+
+@strawberry.type(description="Someone changed what others read of their profile.")
+class ProfileUpdated(Activity):
+    """Someone changed their profile."""
+
+
+@strawberry.type(description="An activity in the feed.")
+class ActivityEdge:
+    """An activity in the feed."""
+
+    cursor: str = strawberry.field(description="The place in the feed.")
+    node: Activity = strawberry.field(description="The activity.")
+
+
+@strawberry.type(description="A page of the feed.")
+class ActivityConnection:
+    """A page of the feed."""
+
+    edges: list[ActivityEdge] = strawberry.field(description="The activities of this page.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies.")
+
+
+async def feed(info: Info, first: First = None, after: After = None) -> ActivityConnection:
+    """Return the viewer's feed, newest first."""
+    limit, position = asked(FEED, first, after)
+    viewer = info.context.required_viewer
+    page = await feed_page(info, viewer.user_id, after=position, limit=limit)
+    shown = await activities(info, page.items)
+    edges = [
+        ActivityEdge(cursor=cursor, node=activity)
+        for cursor, activity in zip(cursors(FEED, page, position_of_activity), shown, strict=True)
+        if activity
+    ]
+    return ActivityConnection(edges=edges, page_info=page_info(edges, page, after=position))
+
+
+async def feed_activity(info: Info) -> AsyncGenerator[Activity, None]:
+    """Yield what those whom the viewer follows do from now on."""
+    async for entity in info.context.services.feed.live(info.context.required_viewer):
+        info.context.forget_loaded()
+        (shown,) = await activities(info, [entity])
+        if shown:
+            yield shown
+
+
+async def feed_page(info: Info, user_id: UserId, *, after: Position | None, limit: int) -> Page[ActivityEntity]:
+    """Return a page of someone's feed as far as the viewer may see it."""
+    return await info.context.services.feed.page(user_id, seen_by=info.context.viewer, after=after, limit=limit)
+
+
+async def activities(info: Info, entities: Sequence[ActivityEntity]) -> list[Activity | None]:
+    """Load what is needed to show activities, in their order; None for what is just being deleted."""
+    loaders = info.context.loaders
+    views = await loaders.profile.load_many([entity.actor_id for entity in entities])
+    track_ids = [entity.track_id for entity in entities if entity.track_id]
+    tracks = dict(zip(track_ids, await loaders.file.load_many(track_ids), strict=True))
+    return [
+        _shown(entity, view, tracks.get(entity.track_id) if entity.track_id else None)
+        for entity, view in zip(entities, views, strict=True)
+    ]
+
+
+def position_of_activity(activity: ActivityEntity) -> Position:
+    """Return where an activity stands in feeds."""
+    return Position(at=activity.created_at, id=activity.object_id)
+
+
+def _shown(entity: ActivityEntity, view: ProfileView | None, file: FileEntity | None) -> Activity | None:
+    if view is None:
+        return None
+    if entity.action is Action.PROFILE_UPDATED:
+        return ProfileUpdated(entity=entity, view=view)
+    return TrackPublished(entity=entity, view=view, file=file) if file else None

@@ -1,0 +1,87 @@
+"""The parts of a profile, as GraphQL shows them."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import strawberry
+
+from pet.domain.follows import FollowState
+from pet.domain.profiles import Preferences
+from pet.domain.profiles import SocialLinks as SocialLinksEntity
+from pet.domain.stats import Stats
+
+
+@strawberry.enum(name="Role", description="What a person is on the network.")
+class RoleName(Enum):
+    """Roles, spelt as the legacy routes spell them."""
+
+    musician = strawberry.enum_value("musician", description="Publishes tracks.")
+    listener = strawberry.enum_value("listener", description="Listens; may publish tracks as well.")
+    admin = strawberry.enum_value("admin", description="May delete any media and account; given by operators alone.")
+
+
+@strawberry.enum(name="FollowState", description="How one person stands to another.")
+class FollowStateName(Enum):
+    """The states of a follow, and the absence of one."""
+
+    NONE = strawberry.enum_value("none", description="Does not follow, and has not asked to.")
+    PENDING = strawberry.enum_value("pending", description="Has asked to follow a private profile, and waits.")
+    FOLLOWING = strawberry.enum_value("following", description="Follows.")
+
+    @classmethod
+    def of(cls, state: FollowState | None) -> FollowStateName:
+        """Return the name of a state; None is the absence of a follow."""
+        return cls(state.value) if state else cls.NONE
+
+
+@strawberry.type(description="Counters. They follow every change at once.")
+class ProfileStats:
+    """The counters of a profile."""
+
+    tracks_count: int = strawberry.field(description="Published tracks.")
+    followers_count: int = strawberry.field(description="Accepted followers.")
+    following_count: int = strawberry.field(description="People followed.")
+    total_plays: int = strawberry.field(description="Plays of all tracks ever published; never falls.")
+
+    @classmethod
+    def of(cls, stats: Stats) -> ProfileStats:
+        """Return the counters."""
+        return cls(
+            tracks_count=stats.tracks,
+            followers_count=stats.followers,
+            following_count=stats.following,
+            total_plays=stats.plays,
+        )
+
+
+@strawberry.type(description="Where else a person is found: http(s) URLs or @names.")
+class SocialLinks:
+    """Links to other networks."""
+
+    youtube: str | None = strawberry.field(description="A YouTube channel.")
+    vk: str | None = strawberry.field(description="A VK page.")
+    telegram: str | None = strawberry.field(description="A Telegram name or channel.")
+
+    @classmethod
+    def of(cls, links: SocialLinksEntity) -> SocialLinks:
+        """Return the links."""
+        return cls(youtube=links.youtube, vk=links.vk, telegram=links.telegram)
+
+
+@strawberry.type(name="Preferences", description="What a person wishes; shown to them alone.")
+class PreferencesView:
+    """Preferences of the viewer's own profile."""
+
+    email_notifications: bool = strawberry.field(description="Whether they want to be told by email.")
+    show_online_status: bool = strawberry.field(description="Whether others may see that they are online.")
+    private_profile: bool = strawberry.field(description="Whether only accepted followers see more than the card.")
+
+    @classmethod
+    def of(cls, preferences: Preferences) -> PreferencesView:
+        """Return the preferences."""
+        return cls(
+            email_notifications=preferences.email_notifications,
+            show_online_status=preferences.show_online_status,
+            private_profile=preferences.private_profile,
+        )

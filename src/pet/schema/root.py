@@ -1,0 +1,193 @@
+"""The schema: a list of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from functools import cache
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import MaxAliasesLimiter, MaxTokensLimiter, ParserCache, QueryDepthLimiter, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StreamResult
+from strawberry.types import ExecutionContext
+
+from pet.context import Context
+from pet.schema.accounts import (
+    SessionPayload,
+    SuccessPayload,
+    User,
+    change_password,
+    delete_account,
+    login,
+    logout,
+    me,
+    refresh_session,
+    register,
+    revoke_session,
+)
+from pet.schema.errors import Payload, UserErrors, translate
+from pet.schema.feed import Activity, ActivityConnection, ProfileUpdated, TrackPublished, feed, feed_activity
+from pet.schema.files import Track, track
+from pet.schema.follows import (
+    AcceptFollowPayload,
+    DeclineFollowPayload,
+    FollowPayload,
+    UnfollowPayload,
+    accept_follow,
+    decline_follow,
+    follow,
+    is_following,
+    unfollow,
+)
+from pet.schema.node import node
+from pet.schema.nodes import Node
+from pet.schema.profile_changes import UpdateProfilePayload, update_profile
+from pet.schema.profiles import Profile, ProfileConnection, profile, profiles
+from pet.schema.scalars import SCALARS
+from pet.schema.uploads import (
+    DeleteMediaPayload,
+    TrackPayload,
+    UploadAvatarPayload,
+    UploadCoverPayload,
+    delete_media,
+    update_track,
+    upload_avatar,
+    upload_cover,
+    upload_track,
+)
+
+MAX_DEPTH = 15
+MAX_ALIASES = 100
+MAX_TOKENS = 5000
+CACHED_OPERATIONS = 256
+
+
+@strawberry.type(description="What can be read.")
+class Query:
+    """Reads; open to everyone, as far as profiles are."""
+
+    me: User | None = strawberry.field(resolver=me, description="The token's user; null without a token.")
+    profile: Profile | None = strawberry.field(resolver=profile, description="A person, or null.")
+    profiles: ProfileConnection = strawberry.field(resolver=profiles, description="People, the newest first.")
+    track: Track | None = strawberry.field(
+        resolver=track, description="A track, or null where there is none that the viewer may see."
+    )
+    feed: ActivityConnection = strawberry.field(
+        resolver=feed, description="What those whom the viewer follows did, newest first. Needs a token."
+    )
+    is_following: bool = strawberry.field(
+        resolver=is_following, description="Whether one person follows another, as far as the viewer may know."
+    )
+    node: Node | None = strawberry.field(resolver=node, description="Any object by its global id, or null.")
+
+
+def _mutation(resolver: Callable[..., Any], payload: type[Payload], description: str) -> Any:
+    return strawberry.mutation(resolver=resolver, description=description, extensions=[UserErrors(payload)])
+
+
+@strawberry.type(description="What can be changed. Mistakes are in `userErrors`; then nothing was changed.")
+class Mutation:
+    """Writes; each needs the token of the user it acts for, but where the input itself is the proof."""
+
+    register: SessionPayload | None = _mutation(
+        register, SessionPayload, "Make an account and log in. 5 a minute per address."
+    )
+    login: SessionPayload | None = _mutation(
+        login, SessionPayload, "Open a session. 5 a minute per address and per account."
+    )
+    refresh_session: SessionPayload | None = _mutation(
+        refresh_session,
+        SessionPayload,
+        "Exchange a refresh token for the next pair. A token that is used again later ends the session.",
+    )
+    logout: SuccessPayload | None = _mutation(logout, SuccessPayload, "End the session of a refresh token.")
+    change_password: SuccessPayload | None = _mutation(
+        change_password, SuccessPayload, "Change one's password; every other session ends."
+    )
+    revoke_session: SuccessPayload | None = _mutation(revoke_session, SuccessPayload, "End one of one's own sessions.")
+    delete_account: SuccessPayload | None = _mutation(
+        delete_account, SuccessPayload, "Remove one's account and everything that belongs to it."
+    )
+    update_profile: UpdateProfilePayload | None = _mutation(
+        update_profile, UpdateProfilePayload, "Change one's own profile."
+    )
+    upload_track: TrackPayload | None = _mutation(
+        upload_track, TrackPayload, "Publish a track. 5 a minute per address."
+    )
+    upload_avatar: UploadAvatarPayload | None = _mutation(
+        upload_avatar, UploadAvatarPayload, "Replace one's avatar. At most 5 MB, 10 a minute."
+    )
+    upload_cover: UploadCoverPayload | None = _mutation(
+        upload_cover, UploadCoverPayload, "Add a cover. At most 10 MB, 10 a minute."
+    )
+    update_track: TrackPayload | None = _mutation(update_track, TrackPayload, "Change the texts of one's own track.")
+    delete_media: DeleteMediaPayload | None = _mutation(
+        delete_media, DeleteMediaPayload, "Delete any of one's own files, with its bytes."
+    )
+    follow: FollowPayload | None = _mutation(
+        follow, FollowPayload, "Follow someone, or ask to where the profile is private."
+    )
+    unfollow: UnfollowPayload | None = _mutation(
+        unfollow, UnfollowPayload, "Follow someone no longer, or withdraw the request."
+    )
+    accept_follow: AcceptFollowPayload | None = _mutation(
+        accept_follow, AcceptFollowPayload, "Let someone in who asked to follow."
+    )
+    decline_follow: DeclineFollowPayload | None = _mutation(
+        decline_follow, DeclineFollowPayload, "Refuse someone who asked to follow."
+    )
+
+
+@strawberry.type(description="What can be listened to.")
+class Subscription:
+    """Live events."""
+
+    feed_activity: AsyncGenerator[Activity, None] = strawberry.subscription(
+        resolver=feed_activity, description="What those whom the viewer follows do, as it happens. Needs a token."
+    )
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema, with errors in our words and a context for each operation."""
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Context | None = None,
+        *args: Any,
+        **options: Any,
+    ) -> StreamResult:
+        """Run an operation that came over a WebSocket, on a context of its own.
+
+        The connection outlives sessions, and what one operation has loaded is old for the next.
+        """
+        renewed = await context_value.renewed() if context_value else None
+        return await super().stream(query, variable_values, renewed, *args, **options)
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Translate errors in place, on every transport."""
+        del execution_context
+        for error in errors:
+            translate(error)
+
+
+@cache
+def build_schema() -> Schema:
+    """Return the schema; it has no state, so one serves every application of the process."""
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[TrackPublished, ProfileUpdated],
+        config=StrawberryConfig(scalar_map=SCALARS),
+        extensions=[
+            lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
+            lambda: ParserCache(maxsize=CACHED_OPERATIONS),
+            lambda: ValidationCache(maxsize=CACHED_OPERATIONS),
+            lambda: QueryDepthLimiter(max_depth=MAX_DEPTH),
+            lambda: MaxAliasesLimiter(max_alias_count=MAX_ALIASES),
+        ],
+    )

@@ -1,0 +1,57 @@
+"""Scalars and identifiers as GraphQL writes them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import NewType
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+from pet.domain.uploads import Upload as ArrivedFile
+
+
+def write_time(moment: datetime) -> str:
+    """Write a moment in UTC with milliseconds and a Z (RFC 3339)."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _only_a_file(value: object) -> ArrivedFile:
+    if not isinstance(value, ArrivedFile):
+        message = "Upload must be a file of a multipart request (GraphQL multipart request specification)."
+        raise GraphQLError(message)
+    return value
+
+
+Upload = NewType("Upload", ArrivedFile)
+
+SCALARS: dict[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in UTC, written as RFC 3339 with milliseconds: 2026-01-31T12:00:00.000Z.",
+        serialize=write_time,
+        parse_value=datetime.fromisoformat,
+    ),
+    Upload: strawberry.scalar(
+        name="Upload",
+        description="A file, sent by the GraphQL multipart request specification.",
+        parse_value=_only_a_file,
+    ),
+}
+
+
+def global_id(type_name: str, local_id: str) -> strawberry.ID:
+    """Return the id of the Relay Node interface: opaque to clients, and unlike that of any other object."""
+    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{local_id}".encode()).decode().rstrip("="))
+
+
+def parse_global_id(value: str) -> tuple[str, str] | None:
+    """Return type and local id of a global id, None when it is none of ours."""
+    try:
+        type_name, _, local_id = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode().partition(":")
+    except (ValueError, binascii.Error):
+        return None
+    return (type_name, local_id) if type_name and local_id else None

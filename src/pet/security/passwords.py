@@ -1,0 +1,100 @@
+"""Password hashes: argon2id (RFC 9106), in threads that yield to everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import argon2
+from argon2.exceptions import VerifyMismatchError
+
+from pet.domain.errors import Service, Unavailable
+
+T = TypeVar("T")
+
+MEMORY_KIB = 19 * 1024
+TIME_COST = 2
+PARALLELISM = 1
+"""The minimum that OWASP's Password Storage Cheat Sheet gives for argon2id: 19 MiB, two passes, one lane."""
+
+THREADS = 2
+"""A flood of logins takes two cores and 38 MiB at most."""
+
+WAITING = 64
+"""About a second and a half of work on one core; whoever came later would wait in vain."""
+
+NICENESS = 10
+
+
+class Argon2Hasher:
+    """Hashes in two threads of low priority; at most `waiting` callers wait for one of them.
+
+    Args:
+        memory_kib: the memory of one hash.
+        time_cost: the passes over it.
+        parallelism: the lanes of one hash.
+        waiting: how many may wait while both threads work.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_kib: int = MEMORY_KIB,
+        time_cost: int = TIME_COST,
+        parallelism: int = PARALLELISM,
+        waiting: int = WAITING,
+    ) -> None:
+        self._argon2 = argon2.PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2", initializer=_lower_priority)
+        self._capacity = THREADS + waiting
+        self._busy = 0
+        self._nobodys_hash = self._argon2.hash(secrets.token_bytes(16))
+
+    async def hash(self, password: str) -> str:
+        """Return a new salted hash; Unavailable when too many are waiting."""
+        return await self._in_thread(lambda: self._argon2.hash(_encoded(password)))
+
+    async def verify(self, hash: str | None, password: str) -> bool:
+        """Tell whether the password belongs to the hash; an unknown account (None) takes as long as a known one."""
+        matches = await self._in_thread(lambda: self._matches(hash or self._nobodys_hash, password))
+        return matches and hash is not None
+
+    def needs_rehash(self, hash: str) -> bool:
+        """Tell whether a hash was made with other parameters than these."""
+        return self._argon2.check_needs_rehash(hash)
+
+    def close(self) -> None:
+        """Let the threads end; what still waits is dropped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _matches(self, hash: str, password: str) -> bool:
+        try:
+            return self._argon2.verify(hash, _encoded(password))
+        except VerifyMismatchError:
+            return False
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._busy >= self._capacity:
+            raise Unavailable(Service.AUTH)
+        self._busy += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._busy -= 1
+
+
+def _encoded(password: str) -> bytes:
+    """Encode any text: JSON can bring lone surrogates, which strict UTF-8 refuses."""
+    return password.encode("utf-8", "surrogatepass")
+
+
+def _lower_priority() -> None:
+    """Let the event loop go first; Linux alone has a priority for each thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -1,0 +1,109 @@
+"""The server process: a socket first, then the application in uvicorn, and at last a graceful stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from pet.settings import SettingsError
+
+GRACE_SECONDS = 30
+"""How long requests in flight may take to finish after a signal to stop."""
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the 60 seconds for which common proxies reuse a connection, so that none meets one that just closed."""
+
+MAX_WEBSOCKET_MESSAGE = 1024 * 1024
+OPEN_FILES = 65_536
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Take the port, before anything else is touched: a second server on it must not get as far as the data.
+
+    Connections wait from now on until the application is ready. `::` listens on every network of either version.
+
+    Raises:
+        SettingsError: the address is taken, not this machine's, or not allowed.
+    """
+    listeners: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+            dual = family is socket.AF_INET6 and host == "::" and socket.has_dualstack_ipv6()
+            listeners.append(socket.create_server(address, family=family, backlog=2048, dualstack_ipv6=dual))
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        sentence = f"Cannot listen on {host} (PET_HOST), port {port} (PET_PORT): {_reason(error)}."
+        raise SettingsError([sentence]) from error
+    return listeners
+
+
+def run(app: Starlette, listeners: Sequence[socket.socket], *, when_ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests in flight, and return when all engines are closed.
+
+    What the application raises while it starts is raised here.
+    """
+    _raise_file_limit()
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        ws_max_size=MAX_WEBSOCKET_MESSAGE,
+    )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(app, config, listeners, when_ready))
+
+
+async def _serve(
+    app: Starlette, config: uvicorn.Config, listeners: Sequence[socket.socket], when_ready: Callable[[], None]
+) -> None:
+    """Hold the lifespan here and not in uvicorn, which would log a failed start as a stack trace."""
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["state"] = dict(state or {})
+            await app(scope, receive, send)
+
+        config.app = with_state
+        when_ready()
+        await _Server(config).serve(sockets=list(listeners))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server; a stop that was asked for is a success, where uvicorn raises the signal again at the end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's words; asyncio's and Python's own repeat the address in them."""
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return str(error.strerror)
+    return os.strerror(error.errno)
+
+
+def _raise_file_limit() -> None:
+    """Allow more open files, as far as the system lets us: a connection is one, and the usual 1,024 are soon gone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # macOS has a lower limit that it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,298 @@
+"""Every setting of the service: its name, default, unit and effect. The only module that reads the environment.
+
+`docs/settings.md` shows the same texts to operators; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pet.logs import LogFormat, LogLevel
+
+PREFIX = "PET_"
+TEST_PREFIX = "PET_TEST_"
+SECRET_KEY_MIN_BYTES = 32
+LOCAL = "local"
+"""Stands among the CORS origins for localhost, 127.0.0.1 and [::1] on any port."""
+
+_LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
+_NOT_YET = ("PET_AMQP_URL", "PET_DOCUMENTS_URL", "PET_REDIS_URL")
+
+
+class SettingsError(ValueError):
+    """The environment cannot be used; `sentences` has one sentence for each thing that is wrong."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = tuple(sentences)
+
+
+class Must(NamedTuple):
+    """What a value must be, in words that complete "PET_X is ..., but must be", and whether it may be shown."""
+
+    be: str
+    stay_hidden: bool = False
+
+
+class EffectiveSetting(NamedTuple):
+    """A setting as it is in force: fit for a screen, no secret in it."""
+
+    name: str
+    value: str
+    is_default: bool
+    description: str
+
+
+def _words(text: Any) -> Any:
+    """Split a comma-separated text; `none` is the empty list. What code passes as a sequence stays."""
+    if not isinstance(text, str):
+        return text
+    words = [word.strip() for word in text.split(",")]
+    return [] if words == ["none"] else words
+
+
+def _split_url(text: str, *schemes: str) -> SplitResult:
+    url = urlsplit(text)
+    if url.scheme not in schemes or url.fragment or re.search(r"\s", text):
+        raise ValueError(text)
+    return url
+
+
+def _web_url(text: str) -> str:
+    url = _split_url(text, "http", "https")
+    if not url.hostname or url.port == 0 or url.query or "@" in url.netloc:
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _origin(text: str) -> str:
+    if text != LOCAL and (_web_url(text) != text or urlsplit(text).path):
+        raise ValueError(text)
+    return text.lower()
+
+
+def _database_url(text: str) -> str:
+    url = _split_url(text, "sqlite", "postgres", "postgresql")
+    is_file = url.scheme == "sqlite"
+    placed = not url.netloc and not url.query if is_file else url.hostname and url.port != 0
+    if not placed or not url.path.strip("/"):
+        raise ValueError(text)
+    return text
+
+
+def _media_url(text: str) -> str:
+    if "://" not in text:
+        return str(Path(text).absolute())
+    url = _split_url(text, "file")
+    if url.netloc or url.query or not url.path.strip("/"):
+        raise ValueError(text)
+    return text
+
+
+def _long_enough(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and len(secret.get_secret_value().encode()) < SECRET_KEY_MIN_BYTES:
+        raise ValueError
+    return secret
+
+
+class Settings(BaseSettings):
+    """The service's settings, checked and complete. Paths are absolute.
+
+    Made in code (`Settings(port=3001)`) it knows nothing of the environment; `load` reads that.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        enable_decoding=False,  # lists are comma-separated, not JSON
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+    host: Annotated[str, Field(pattern=r"^[\w.:%-]+$"), Must("a host name or an address")] = "127.0.0.1"
+    """The name or address to listen on; `0.0.0.0` or `::` listens on every network. Default: `127.0.0.1`."""
+
+    port: Annotated[int, Field(ge=1, le=65535), Must("a whole number from 1 to 65535")] = 3000
+    """The TCP port to listen on, 1 to 65535. Default: `3000`."""
+
+    data_dir: Annotated[Path, AfterValidator(Path.absolute), Must("the path of a folder")] = Path("pet-data")
+    """The folder for all that the service keeps on this machine; it is made when missing. Default: `./pet-data`."""
+
+    public_url: Annotated[
+        str,
+        AfterValidator(_web_url),
+        Must("an http:// or https:// URL without user, query and fragment"),
+    ] = Field(default_factory=lambda data: f"http://localhost:{data['port']}")
+    """The URL by which clients reach the service; every URL in an answer begins with it.
+    Default: `http://localhost:3000`, with the port of `PET_PORT`."""
+
+    secret_key: Annotated[
+        SecretStr | None,
+        AfterValidator(_long_enough),
+        Must(f"at least {SECRET_KEY_MIN_BYTES} bytes long", stay_hidden=True),
+    ] = None
+    """The key that signs tokens and private links, at least 32 bytes; a new one ends all sessions.
+    Default: made on the first start and kept in the data directory."""
+
+    database_url: Annotated[
+        str,
+        AfterValidator(_database_url),
+        Must("sqlite:///absolute/path or postgres://user:password@host:port/database"),
+    ] = Field(default_factory=lambda data: f"sqlite://{data['data_dir'] / 'pet.sqlite3'}", repr=False)
+    """Where accounts, profiles, media records, follows and activities are kept: `sqlite:///absolute/path`, or
+    `postgres://` (also `postgresql://`) `user:password@host:port/database`.
+    Default: the SQLite file `pet.sqlite3` in the data directory."""
+
+    media_url: Annotated[
+        str, AfterValidator(_media_url), Must("the path of a folder or a file:///absolute/path URL")
+    ] = Field(default_factory=lambda data: str(data["data_dir"] / "media"))
+    """Where audio and image bytes are kept: a folder's path or a `file://` URL.
+    Default: the folder `media` in the data directory."""
+
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...],
+        BeforeValidator(_words),
+        Must("none, or a comma-separated list of local and origins like https://app.example"),
+    ] = (LOCAL,)
+    """The web origins whose pages may call the service, separated by commas; `local` stands for localhost, 127.0.0.1
+    and [::1] on any port, `none` for no origin. Default: `local`."""
+
+    rate_limits: Annotated[bool, Must("on or off")] = True
+    """Whether rate limits are enforced; `off` is meant for load tests. Default: `on`."""
+
+    trusted_proxies: Annotated[
+        tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)], ...],
+        BeforeValidator(_words),
+        Must("none, or a comma-separated list of addresses and networks like 10.0.0.0/8"),
+    ] = ()
+    """The addresses and networks (CIDR) of proxies whose `X-Forwarded-For` is believed, separated by commas.
+    Default: `none`."""
+
+    trust_client_user_id: Annotated[bool, Must("on or off")] = False
+    """Whether a request without a token acts as the user that it names. Anyone can then act as anyone: only for closed
+    networks with clients of the oldest kind. Default: `off`."""
+
+    log_format: Annotated[LogFormat, Must("console or json")] = Field(
+        default_factory=lambda: "console" if sys.stderr.isatty() else "json"
+    )
+    """The form of the log on standard error: `console` for eyes, `json` for machines (one object a line).
+    Default: `console` on a terminal, else `json`."""
+
+    log_level: Annotated[LogLevel, Must("debug, info, warning or error")] = "info"
+    """The least important level that is logged: `debug`, `info`, `warning` or `error`. Default: `info`."""
+
+    @classmethod
+    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the constructor alone: `load` is the one way in for the environment."""
+        return (sources["init_settings"],)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Parse the `PET_*` variables once. An empty value counts as not given; `PET_TEST_*` is left to the tests.
+
+        Raises:
+            SettingsError: a name is unknown or a value cannot be used; all of them are told at once.
+        """
+        given = {
+            name: value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX) and value.strip()
+        }
+        sentences = [_unknown(name) for name in sorted(given) if name not in cls.names()]
+        try:
+            settings = cls(**_Environment(cls, given)())
+        except ValidationError as error:
+            raise SettingsError([*sentences, *_complaints(error, given)]) from None
+        if sentences:
+            raise SettingsError(sentences)
+        return settings
+
+    @classmethod
+    def names(cls) -> dict[str, str]:
+        """Return the field of each variable's name, in the order in which people read about them."""
+        return {PREFIX + field.upper(): field for field in cls.model_fields}
+
+    @property
+    def cors_origin_pattern(self) -> str:
+        """A regular expression that the whole of an allowed `Origin` header matches, and nothing else."""
+        patterns = [_LOCAL_ORIGIN if origin == LOCAL else re.escape(origin) for origin in self.cors_origins]
+        return "|".join(patterns) or r"(?!)"
+
+    def effective(self) -> list[EffectiveSetting]:
+        """Return every setting as it is in force, secrets and passwords hidden."""
+        return [
+            EffectiveSetting(
+                name=name,
+                value=_shown(getattr(self, field)),
+                is_default=field not in self.model_fields_set,
+                description=description_of(field),
+            )
+            for name, field in self.names().items()
+        ]
+
+
+class _Environment(EnvSettingsSource):
+    """The variables of a mapping, where the library's own source knows only those of the process."""
+
+    def __init__(self, settings_cls: type[BaseSettings], given: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self.env_vars = {name.lower(): value for name, value in given.items()}
+
+
+def description_of(field: str) -> str:
+    """Return what a field's docstring says, on one line."""
+    return " ".join((Settings.model_fields[field].description or "").split())
+
+
+def _unknown(name: str) -> str:
+    if name in _NOT_YET:
+        return f"{name} is not supported by this version."
+    names = list(Settings.names())
+    nearest = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.7)
+    hint = f"did you mean {nearest[0]}?" if nearest else "`pet config` lists the settings."
+    return f"{name} is not a setting; {hint}"
+
+
+def _complaints(error: ValidationError, given: Mapping[str, str]) -> list[str]:
+    # A default that is made from a bad value is at fault too, but nobody gave it.
+    at_fault = {PREFIX + str(detail["loc"][0]).upper() for detail in error.errors(include_input=False)}
+    return [_complaint(name, given[name]) for name in Settings.names() if name in at_fault and name in given]
+
+
+def _complaint(name: str, value: str) -> str:
+    must = next(item for item in Settings.model_fields[Settings.names()[name]].metadata if isinstance(item, Must))
+    shown = "" if must.stay_hidden else f"is {_masked(value)!r}, but "
+    return f"{name} {shown}must be {must.be}."
+
+
+def _masked(text: str) -> str:
+    """Hide whatever could be a password in a URL, well-formed or not: better too much than too little."""
+    text = re.sub(r":(?!//).*@", ":***@", text, flags=re.DOTALL)
+    return re.sub(r"((?:password|secret|token|key)\w*=)[^&]*", r"\1***", text, flags=re.IGNORECASE)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "not set"
+        case SecretStr():
+            return "***"
+        case bool():
+            return "on" if value else "off"
+        case tuple():
+            return ",".join(map(str, value)) or "none"
+    return _masked(str(value))

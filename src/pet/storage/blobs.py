@@ -1,0 +1,258 @@
+"""Bytes of audio and images in an object store; today that is a folder, opened through obstore."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO, TypeVarTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import anyio
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore
+
+from pet.domain.errors import NotFound, Service, Unavailable
+from pet.domain.ids import new_uuid7
+from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob
+from pet.domain.times import utc_now
+
+CHUNK_BYTES = MIB
+STAGING = "staging"
+
+_SEGMENT = r"[a-z0-9][a-z0-9._-]*"
+_KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+
+Arguments = TypeVarTuple("Arguments")
+
+
+def open_blobs(url_or_path: str) -> ObjectStoreBlobs:
+    """Open the store that a setting names: a folder's path or a `file://` URL. The folder is made when it is missing.
+
+    Raises:
+        ValueError: the setting names no folder of this machine.
+        Unavailable: the folder cannot be made.
+    """
+    root = _folder(url_or_path).absolute()
+    with _translated():
+        return ObjectStoreBlobs(LocalStore(root, mkdir=True), root)
+
+
+class ObjectStoreBlobs:
+    """Keeps every object as one file under the root; what is being written lies in `staging/` there.
+
+    Args:
+        store: the opened store, through which objects are measured, read, listed and removed.
+        root: the store's folder. Objects are written to it directly, because only `fsync` and a rename within one file
+            system let an object appear whole and stay after a crash; obstore offers no `fsync`.
+    """
+
+    def __init__(self, store: ObjectStore, root: Path) -> None:
+        self._store = store
+        self._root = root
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds everything."""
+        return self._root
+
+    @asynccontextmanager
+    async def stage(self) -> AsyncIterator[StagedBlob]:
+        """Open a temporary object; leaving the context removes what was not kept, whatever happened."""
+        staged = _StagedFile(self._root, f"{STAGING}/{new_uuid7()}")
+        try:
+            await staged.open()
+            yield staged
+        finally:
+            with anyio.CancelScope(shield=True):
+                await staged.discard()
+
+    async def size(self, key: str) -> int:
+        """Return an object's size in bytes; NotFound when there is no such object."""
+        with _translated():
+            found = await obstore.head_async(self._store, _checked(key))
+        return found["size"]
+
+    async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` up to `end` (exclusive) or the object's end, in chunks of at most 1 MiB.
+
+        The file is open only while a chunk is read: nothing is held while a client takes its time. When the object is
+        removed in between, the next chunk raises NotFound.
+        """
+        end = min(end, await self.size(key))
+        for offset in range(start, end, CHUNK_BYTES):
+            with _translated():
+                upto = min(offset + CHUNK_BYTES, end)
+                chunk = await obstore.get_range_async(self._store, key, start=offset, end=upto)
+            yield bytes(chunk)
+
+    async def remove(self, key: str) -> None:
+        """Remove an object; removing what is not there does nothing."""
+        await self._delete(_checked(key))
+
+    async def sweep(self, *, older_than: timedelta = STAGED_AT_MOST) -> int:
+        """Remove temporary objects that are older than this; return how many."""
+        newest = utc_now() - older_than
+        removed = 0
+        with _translated():
+            async for batch in obstore.list(self._store, prefix=STAGING):
+                for found in batch:
+                    if found["last_modified"] < newest and await self._delete(found["path"]):
+                        removed += 1
+        return removed
+
+    async def _delete(self, path: str) -> bool:
+        """Remove an object; tell whether it was there."""
+        try:
+            with _translated():
+                await obstore.delete_async(self._store, path)
+        except NotFound:
+            return False
+        return True
+
+
+class _StagedFile:
+    """A temporary file, written in blocks of 1 MiB.
+
+    What touches the disk runs in a thread, under one lock. A cancelled caller may leave a thread behind; the lock and
+    `_is_discarded` see to it that such a thread can neither write to a closed file nor bring a removed one back.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.size_bytes = 0
+        self._root = root
+        self._path = root / name
+        self._buffer = bytearray()
+        self._writing = asyncio.Lock()
+        self._is_intact = True
+        self._is_complete = False
+        self._disk = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._is_discarded = False
+
+    async def open(self) -> None:
+        await _in_thread(self._open)
+
+    async def write(self, chunk: bytes) -> None:
+        """Append bytes; chunks written at the same time follow each other in the order of the calls."""
+        async with self._writing:
+            if self._is_complete:
+                raise ValueError("The staged object is complete: nothing can be added to it.")
+            self._buffer += chunk
+            self.size_bytes += len(chunk)
+            if len(self._buffer) >= CHUNK_BYTES:
+                await self._flush()
+
+    @asynccontextmanager
+    async def local_path(self) -> AsyncIterator[Path]:
+        """Give the temporary file itself. Writing ends here."""
+        await self._complete()
+        yield self._path
+
+    async def keep(self, key: str) -> None:
+        """Make the object durable, then give it its key in one step; an object of that key is replaced."""
+        target = self._root / _checked(key)
+        await self._complete()
+        await _in_thread(self._publish, target)
+
+    async def discard(self) -> None:
+        await _in_thread(self._discard)
+
+    async def _complete(self) -> None:
+        async with self._writing:
+            self._is_complete = True
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if not self._is_intact:
+            raise ValueError("An earlier write did not finish: a part of the staged object is missing.")
+        block, self._buffer = self._buffer, bytearray()
+        self._is_intact = False
+        await _in_thread(self._append, block)
+        self._is_intact = True
+
+    def _open(self) -> None:
+        with self._disk:
+            if not self._is_discarded:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("xb")
+
+    def _append(self, block: bytearray) -> None:
+        with self._disk:
+            file = self._opened()
+            file.write(block)
+            file.flush()
+
+    def _publish(self, target: Path) -> None:
+        with self._disk:
+            file = self._opened()
+            os.fsync(file.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._path.replace(target)
+            # Every folder on the way may be new; a new entry lasts only when its folder is synced.
+            for depth in range(len(target.relative_to(self._root).parts)):
+                _sync_folder(target.parents[depth])
+
+    def _discard(self) -> None:
+        with self._disk:
+            self._is_discarded = True
+            if self._file is not None:
+                with suppress(OSError):  # a full disk refuses what is still buffered, and that goes with the file
+                    self._file.close()
+            self._path.unlink(missing_ok=True)
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None or self._is_discarded:
+            raise ValueError("The staged object is gone: its context was left.")
+        return self._file
+
+
+async def _in_thread(work: Callable[[*Arguments], None], *arguments: *Arguments) -> None:
+    """Run blocking work in a thread; a disk that fails means that the media service is down."""
+    try:
+        await anyio.to_thread.run_sync(work, *arguments)
+    except OSError as error:
+        raise Unavailable(Service.MEDIA) from error
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Translate obstore's errors into the domain's."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound("File not found") from error
+    except (BaseError, OSError) as error:
+        raise Unavailable(Service.MEDIA) from error
+
+
+def _checked(key: str) -> str:
+    """Return the key; ValueError for one that the network cannot have made."""
+    if not _KEY.fullmatch(key) or ".." in key or key.startswith(f"{STAGING}/"):
+        raise ValueError(f"{key!r} is no key of an object.")
+    return key
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _folder(url_or_path: str) -> Path:
+    url = urlsplit(url_or_path)
+    if url_or_path and not url.scheme:
+        return Path(url_or_path)
+    if url.scheme == "file" and url.netloc in ("", "localhost") and url.path.startswith("/"):
+        return Path(url2pathname(url.path))
+    # The URL may hold credentials, so the sentence does not repeat it.
+    raise ValueError("Media are kept in a folder of this machine: give its path or a file:/// URL.")

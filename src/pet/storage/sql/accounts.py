@@ -1,0 +1,103 @@
+"""`Accounts` in SQL."""
+
+from __future__ import annotations
+
+from tortoise.exceptions import IntegrityError
+
+from pet.domain.accounts import Account
+from pet.domain.errors import Conflict, Service
+from pet.domain.events import Event
+from pet.domain.ids import UserId
+from pet.domain.texts import identity_key
+from pet.domain.times import from_milliseconds, to_milliseconds
+from pet.domain.viewers import Role
+from pet.storage.sql.database import Database, Row, Statements
+from pet.storage.sql.delivery import store_event
+
+
+class SqlAccounts:
+    """Keeps accounts in the table `account`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database.speaking_for(Service.AUTH)
+
+    async def add(self, account: Account, event: Event) -> None:
+        """See `Accounts.add`."""
+
+        async def work(sql: Statements) -> None:
+            await sql.insert("account", _to_row(account))
+            await store_event(sql, event)
+
+        try:
+            await self._db.atomically(work)
+        except IntegrityError as error:
+            if await self.find_by_email(account.email):
+                raise Conflict("Email already exists", field="email") from error
+            raise Conflict("Username already exists", field="username") from error
+
+    async def find(self, user_id: UserId) -> Account | None:
+        """See `Accounts.find`."""
+        return _from_row(await self._db.row("SELECT * FROM account WHERE user_id = ?", user_id))
+
+    async def find_by_email(self, email: str) -> Account | None:
+        """See `Accounts.find_by_email`."""
+        return _from_row(await self._db.row("SELECT * FROM account WHERE email_key = ?", identity_key(email)))
+
+    async def find_by_username(self, username: str) -> Account | None:
+        """See `Accounts.find_by_username`."""
+        return _from_row(await self._db.row("SELECT * FROM account WHERE username_key = ?", identity_key(username)))
+
+    async def set_password(self, user_id: UserId, *, old_hash: str, new_hash: str) -> bool:
+        """See `Accounts.set_password`."""
+
+        async def work(sql: Statements) -> bool:
+            update = "UPDATE account SET password_hash = ? WHERE user_id = ? AND password_hash = ?"
+            return await sql.run(update, new_hash, user_id, old_hash) == 1
+
+        return await self._db.atomically(work)
+
+    async def set_role(self, user_id: UserId, role: Role, event: Event) -> None:
+        """See `Accounts.set_role`."""
+
+        async def work(sql: Statements) -> None:
+            if await sql.run("UPDATE account SET role = ? WHERE user_id = ?", role.value, user_id):
+                await store_event(sql, event)
+
+        await self._db.atomically(work)
+
+    async def remove(self, user_id: UserId, event: Event) -> bool:
+        """See `Accounts.remove`."""
+
+        async def work(sql: Statements) -> bool:
+            if not await sql.run("DELETE FROM account WHERE user_id = ?", user_id):
+                return False
+            await store_event(sql, event)
+            return True
+
+        return await self._db.atomically(work)
+
+
+def _to_row(account: Account) -> Row:
+    return {
+        "user_id": account.user_id,
+        "email": account.email,
+        "email_key": identity_key(account.email),
+        "username": account.username,
+        "username_key": identity_key(account.username),
+        "role": account.role.value,
+        "password_hash": account.password_hash,
+        "created_ms": to_milliseconds(account.created_at),
+    }
+
+
+def _from_row(row: Row | None) -> Account | None:
+    if row is None:
+        return None
+    return Account(
+        user_id=UserId(row["user_id"]),
+        email=row["email"],
+        username=row["username"],
+        role=Role(row["role"]),
+        password_hash=row["password_hash"],
+        created_at=from_milliseconds(row["created_ms"]),
+    )

@@ -1,0 +1,243 @@
+"""One open SQL database: connections, transactions, portable statements, and driver errors in the domain's words."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, TypeVar
+
+from asyncpg.exceptions import InterfaceError, PostgresError, TransactionRollbackError
+from tortoise import Tortoise
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.config import AppConfig, ConnectionConfig, DBUrlConfig, TortoiseConfig
+from tortoise.connection import get_connection
+from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError, TransactionManagementError
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
+from tortoise.transactions import in_transaction
+
+from pet.domain.errors import Service, Unavailable
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+CONNECTION = "default"
+ATTEMPTS = 5
+"""How often a transaction is tried that PostgreSQL breaks off to end a deadlock; each breaks off one of those at odds."""
+
+MIGRATION_LOCK = 7_369_001
+"""The key of PostgreSQL's advisory lock that lets one process migrate at a time; any number that is ours alone."""
+
+_DOWN = (
+    OperationalError,
+    DBConnectionError,
+    TransactionManagementError,
+    OSError,
+    TimeoutError,
+    PostgresError,
+    InterfaceError,
+    sqlite3.Error,
+)
+
+
+class Statements:
+    """Runs statements on one client: a connection of its own each time, or the transaction's."""
+
+    def __init__(self, client: BaseDBAsyncClient) -> None:
+        self._client = client
+        self._is_postgres = client.capabilities.dialect == "postgres"
+
+    @property
+    def for_update(self) -> str:
+        """What ends a SELECT that locks its rows: SQLite locks the whole database instead."""
+        return " FOR UPDATE" if self._is_postgres else ""
+
+    async def rows(self, sql: str, *values: object) -> list[Row]:
+        """Return all rows of a statement; `?` stands for a value in either dialect."""
+        return await self._client.execute_query_dict(self._dialect(sql), list(values))
+
+    async def row(self, sql: str, *values: object) -> Row | None:
+        """Return the first row, or None."""
+        return next(iter(await self.rows(sql, *values)), None)
+
+    async def run(self, sql: str, *values: object) -> int:
+        """Run a statement that changes rows; return how many it changed."""
+        count, _ = await self._client.execute_query(self._dialect(sql), list(values))
+        return count
+
+    async def insert(self, table: str, record: Row) -> None:
+        """Insert one record.
+
+        Raises:
+            IntegrityError: a unique index refuses it.
+        """
+        await self.run(_insert(table, record), *record.values())
+
+    async def insert_new(self, table: str, record: Row) -> bool:
+        """Insert one record unless a unique index refuses it; tell whether it was inserted."""
+        inserted = f"{_insert(table, record)} ON CONFLICT DO NOTHING RETURNING 1 AS inserted"
+        return await self.row(inserted, *record.values()) is not None
+
+    def _dialect(self, sql: str) -> str:
+        if not self._is_postgres:
+            return sql
+        parts = sql.split("?")
+        return parts[0] + "".join(f"${number}{part}" for number, part in enumerate(parts[1:], 1))
+
+
+Work = Callable[[Statements], Awaitable[T]]
+
+
+class Database:
+    """An open database, speaking for one service of the legacy document when it has to say that it is down."""
+
+    def __init__(self, service: Service = Service.USER, *, running: set[asyncio.Task[Any]] | None = None) -> None:
+        self._service = service
+        self._running: set[asyncio.Task[Any]] = set() if running is None else running
+
+    def speaking_for(self, service: Service) -> Database:
+        """Return the same database for another service's adapters."""
+        return Database(service, running=self._running)
+
+    async def rows(self, sql: str, *values: object) -> list[Row]:
+        """Return all rows of a statement; `?` stands for a value in either dialect.
+
+        Raises:
+            Unavailable: the engine cannot be reached.
+        """
+        with self._translated():
+            return await Statements(get_connection(CONNECTION)).rows(sql, *values)
+
+    async def row(self, sql: str, *values: object) -> Row | None:
+        """Return the first row, or None."""
+        return next(iter(await self.rows(sql, *values)), None)
+
+    async def atomically(self, work: Work[T]) -> T:
+        """Run statements in one transaction, and undo them all when the work raises.
+
+        The work may run again, from its start, when the engine broke the transaction off because others were at odds
+        with it. The transaction is a task of its own: a caller that is cancelled leaves it to end whole, so that no
+        half-open transaction blocks the connection.
+
+        Raises:
+            Unavailable: the engine cannot be reached, or broke off.
+            IntegrityError: a unique index refused a row.
+        """
+
+        task = asyncio.create_task(_transaction(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        with self._translated():
+            return await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """Wait until the transactions have ended whose callers are gone."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except _DOWN as error:
+            raise Unavailable(self._service) from error
+
+
+async def _transaction(work: Work[T]) -> T:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(TransactionRollbackError):
+            return await _attempt(work)
+    return await _attempt(work)
+
+
+async def _attempt(work: Work[T]) -> T:
+    async with in_transaction(CONNECTION) as client:
+        return await work(Statements(client))
+
+
+def placeholders(values: Sequence[object]) -> str:
+    """Return `?, ?, ?` for an IN list; an empty list becomes NULL, which nothing equals."""
+    return ", ".join("?" * len(values)) or "NULL"
+
+
+def _insert(table: str, record: Row) -> str:
+    return f'INSERT INTO "{table}" ({", ".join(record)}) VALUES ({placeholders(list(record))})'
+
+
+def configuration(url: str) -> TortoiseConfig:
+    """Return Tortoise's configuration for a database URL: `sqlite:///path` or `postgres://...`."""
+    app = AppConfig(
+        models=["pet.storage.sql.tables"], migrations="pet.storage.sql.migrations", default_connection=CONNECTION
+    )
+    return TortoiseConfig(connections={CONNECTION: _connection(url)}, apps={"pet": app})
+
+
+def _connection(url: str) -> ConnectionConfig | DBUrlConfig:
+    if not url.startswith("sqlite://"):
+        return DBUrlConfig(url.replace("postgresql://", "asyncpg://", 1).replace("postgres://", "asyncpg://", 1))
+    # The path is taken as it is: as a part of a URL, a `%` or a `?` in it would name another file.
+    # Acknowledged means durable: FULL makes SQLite flush its log at every commit.
+    credentials = {"file_path": url.removeprefix("sqlite://"), "busy_timeout": 5000, "synchronous": "FULL"}
+    return ConnectionConfig(engine="pet.storage.sql.sqlite", credentials=credentials)
+
+
+DESIGN = configuration("sqlite:///:memory:")
+"""What `make migration` compares the tables with: the migrations so far, no database needed."""
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    """Open a database until the context is left. One process has one at a time."""
+    await Tortoise.init(config=configuration(url), _enable_global_fallback=True)
+    database = Database()
+    try:
+        yield database
+    finally:
+        await database.settled()
+        await Tortoise.close_connections()
+
+
+async def apply_migrations(url: str) -> None:
+    """Bring the tables of a database to the newest version; it must not be open in this process.
+
+    All that is missing is applied in one transaction, with the note that it is: a crash leaves nothing half-done. Of
+    several processes one applies, and the others find it done.
+
+    Raises:
+        Unavailable: the engine cannot be reached, or refuses.
+    """
+    async with _only_for_migrations(url) as config:
+        await Tortoise.init(config=config, init_connections=False)
+        async with in_transaction(CONNECTION) as client:
+            executor = MigrationExecutor(client, config.to_dict()["apps"])
+            if client.capabilities.dialect == "postgres":
+                await client.execute_query(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+                # The executor reads its own table before it makes it, and PostgreSQL breaks a transaction off for that.
+                await executor.recorder.ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
+            await executor.migrate()
+
+
+async def is_migrated(url: str) -> bool:
+    """Tell whether the tables of a database are of this version; it must not be open in this process.
+
+    Raises:
+        Unavailable: the engine cannot be reached, or refuses.
+    """
+    async with _only_for_migrations(url) as config:
+        await Tortoise.init(config=config, init_connections=False)
+        await get_connection(CONNECTION).execute_query("SELECT 1")  # the executor takes a dead server for an empty one
+        executor = MigrationExecutor(get_connection(CONNECTION), config.to_dict()["apps"])
+        return not await executor.plan()
+
+
+@asynccontextmanager
+async def _only_for_migrations(url: str) -> AsyncIterator[TortoiseConfig]:
+    try:
+        yield configuration(url)
+    except _DOWN as error:
+        raise Unavailable(Service.USER) from error
+    finally:
+        await Tortoise.close_connections()

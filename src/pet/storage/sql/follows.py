@@ -1,0 +1,145 @@
+"""`Follows` in SQL."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pet.domain.errors import NotFound, Service
+from pet.domain.events import Event
+from pet.domain.follows import Follow, FollowList, FollowState, Make, ending_of
+from pet.domain.ids import ObjectId, UserId
+from pet.domain.paging import Page, Position
+from pet.domain.times import from_milliseconds, to_milliseconds
+from pet.storage.sql.database import Database, Row, Statements, placeholders
+from pet.storage.sql.delivery import store_event
+from pet.storage.sql.lists import pages_of_each
+
+_LISTS = {
+    FollowList.FOLLOWERS: ("following_id", FollowState.FOLLOWING),
+    FollowList.FOLLOWING: ("follower_id", FollowState.FOLLOWING),
+    FollowList.REQUESTS: ("following_id", FollowState.PENDING),
+}
+_ONE = "SELECT * FROM follow WHERE follower_id = ? AND following_id = ?"
+
+
+class SqlFollows:
+    """Keeps follows in the table `follow`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database.speaking_for(Service.SOCIAL)
+
+    async def add(self, follower_id: UserId, following_id: UserId, make: Make) -> tuple[Follow, Sequence[Event]]:
+        """See `Follows.add`."""
+
+        async def work(sql: Statements) -> tuple[Follow, Sequence[Event]]:
+            follow, event = make(await _is_private(sql, follower_id, following_id))
+            if not await sql.insert_new("follow", _to_row(follow)):
+                return _from_row(await sql.row(_ONE, follower_id, following_id) or _to_row(follow)), ()
+            await store_event(sql, event)
+            return follow, (event,)
+
+        return await self._db.atomically(work)
+
+    async def accept(self, follower_id: UserId, following_id: UserId, event: Event) -> tuple[Follow | None, bool]:
+        """See `Follows.accept`."""
+
+        async def work(sql: Statements) -> tuple[Follow | None, bool]:
+            update = "UPDATE follow SET state = ? WHERE follower_id = ? AND following_id = ? AND state = ?"
+            states = (FollowState.FOLLOWING.value, FollowState.PENDING.value)
+            is_first = await sql.run(update, states[0], follower_id, following_id, states[1]) == 1
+            if is_first:
+                await store_event(sql, event)
+            row = await sql.row(_ONE, follower_id, following_id)
+            return (_from_row(row) if row else None), is_first
+
+        return await self._db.atomically(work)
+
+    async def remove(
+        self, follower_id: UserId, following_id: UserId, *, only: FollowState | None, at: datetime
+    ) -> Sequence[Event]:
+        """See `Follows.remove`."""
+
+        async def work(sql: Statements) -> Sequence[Event]:
+            states = [only.value] if only else [state.value for state in FollowState]
+            delete = (
+                "DELETE FROM follow WHERE follower_id = ? AND following_id = ?"
+                f" AND state IN ({placeholders(states)}) RETURNING *"
+            )
+            row = await sql.row(delete, follower_id, following_id, *states)
+            event = ending_of(_from_row(row), at) if row else None
+            if event is None:
+                return ()
+            await store_event(sql, event)
+            return (event,)
+
+        return await self._db.atomically(work)
+
+    async def states(self, follower_id: UserId, following_ids: Sequence[UserId]) -> Mapping[UserId, FollowState]:
+        """See `Follows.states`."""
+        select = (
+            "SELECT following_id, state FROM follow WHERE follower_id = ?"
+            f" AND following_id IN ({placeholders(following_ids)})"
+        )
+        rows = await self._db.rows(select, follower_id, *following_ids)
+        return {UserId(row["following_id"]): FollowState(row["state"]) for row in rows}
+
+    async def pages(
+        self, user_ids: Sequence[UserId], which: FollowList, *, after: Position | None, limit: int
+    ) -> Mapping[UserId, Page[Follow]]:
+        """See `Follows.pages`."""
+        column, state = _LISTS[which]
+        rows = await pages_of_each(
+            self._db,
+            f"SELECT * FROM follow WHERE {column} = ? AND state = ?",
+            [(user_id, state.value) for user_id in user_ids],
+            key=("created_ms", "object_id"),
+            after=after,
+            limit=limit,
+        )
+        return {
+            user_id: Page.cut([_from_row(row) for row in found], limit)
+            for user_id, found in zip(user_ids, rows, strict=True)
+        }
+
+    async def following_ids(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
+        """See `Follows.following_ids`."""
+        select = (
+            f"SELECT follower_id, following_id FROM follow WHERE follower_id IN ({placeholders(user_ids)})"
+            " AND state = ? ORDER BY follower_id, created_ms DESC, object_id DESC"
+        )
+        found: dict[UserId, list[UserId]] = defaultdict(list)
+        for row in await self._db.rows(select, *user_ids, FollowState.FOLLOWING.value):
+            found[UserId(row["follower_id"])].append(UserId(row["following_id"]))
+        return {user_id: found[user_id] for user_id in user_ids}
+
+
+async def _is_private(sql: Statements, follower_id: UserId, following_id: UserId) -> bool:
+    """Tell whether the followed profile is private, once both are known to be there."""
+    select = f"SELECT user_id, is_private FROM profile WHERE user_id IN (?, ?) ORDER BY user_id{sql.for_update}"
+    rows = await sql.rows(select, follower_id, following_id)
+    is_private = {row["user_id"]: bool(row["is_private"]) for row in rows}
+    if len(is_private) < 2:
+        raise NotFound("User not found", field="userId")
+    return is_private[following_id]
+
+
+def _to_row(follow: Follow) -> Row:
+    return {
+        "object_id": follow.object_id,
+        "follower_id": follow.follower_id,
+        "following_id": follow.following_id,
+        "state": follow.state.value,
+        "created_ms": to_milliseconds(follow.created_at),
+    }
+
+
+def _from_row(row: Row) -> Follow:
+    return Follow(
+        object_id=ObjectId(row["object_id"]),
+        follower_id=UserId(row["follower_id"]),
+        following_id=UserId(row["following_id"]),
+        state=FollowState(row["state"]),
+        created_at=from_milliseconds(row["created_ms"]),
+    )

@@ -1,0 +1,44 @@
+"""`Plays` in SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pet.domain.errors import Service
+from pet.domain.events import Event
+from pet.domain.ids import FileId
+from pet.domain.times import to_milliseconds
+from pet.storage.sql.database import Database, Statements
+from pet.storage.sql.delivery import store_event
+
+
+class SqlPlays:
+    """Keeps, in the table `play`, when each listener's play of each track last counted."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database.speaking_for(Service.MEDIA)
+
+    async def record(self, file_id: FileId, listener: str, event: Event, *, window: timedelta) -> bool:
+        """See `Plays.record`."""
+        now, oldest = to_milliseconds(event.occurred_at), to_milliseconds(event.occurred_at - window)
+
+        async def work(sql: Statements) -> bool:
+            upsert = (
+                "INSERT INTO play (track_id, listener, played_ms) VALUES (?, ?, ?)"
+                " ON CONFLICT (track_id, listener) DO UPDATE SET played_ms = excluded.played_ms"
+                " WHERE play.played_ms <= ? RETURNING 1 AS counted"
+            )
+            if not await sql.rows(upsert, file_id, listener, now, oldest):
+                return False
+            await store_event(sql, event)
+            return True
+
+        return await self._db.atomically(work)
+
+    async def trim(self, *, before: datetime) -> None:
+        """See `Plays.trim`."""
+
+        async def work(sql: Statements) -> None:
+            await sql.run("DELETE FROM play WHERE played_ms < ?", to_milliseconds(before))
+
+        await self._db.atomically(work)

@@ -1,0 +1,69 @@
+"""Tortoise's SQLite client, made safe for several processes on one file and for transactions that fail to begin or end.
+
+Tortoise finds it by the name of this module, as the `engine` of a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from typing import Any
+
+from tortoise.backends.base.client import NestedTransactionContext, TransactionalDBClient, TransactionContext
+from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
+from tortoise.connection import get_connections
+
+
+class ImmediateSqliteClient(SqliteClient):
+    """One connection whose transactions take the write lock when they begin.
+
+    A transaction that first reads and then writes is refused at once, without waiting, when another process has written
+    in between. One that begins with the lock waits for its turn instead.
+    """
+
+    def _in_transaction(self) -> TransactionContext:
+        return _Context(_Transaction(self), self._lock)
+
+
+class _Transaction(SqliteTransactionWrapper):
+    def _in_transaction(self) -> TransactionContext:
+        return NestedTransactionContext(_Transaction(self))
+
+    async def begin(self) -> None:
+        await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+
+    async def commit(self) -> None:
+        try:
+            await super().commit()
+        except sqlite3.Error:
+            # Left open, it would be committed along with the next transaction, after it was reported as failed.
+            await self._connection.rollback()
+            raise
+
+    async def execute_script(self, query: str) -> None:
+        # sqlite3 commits before it runs a script: a migration's statements must not end their own transaction.
+        for statement in query.split(";"):
+            if statement.strip():
+                await self.execute_query(statement)
+
+
+class _Context(SqliteTransactionContext):
+    def __init__(self, connection: _Transaction, lock: asyncio.Lock) -> None:
+        super().__init__(connection, lock)
+        self._lock = lock
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        await self._lock.acquire()
+        try:
+            await self.ensure_connection()
+            await self.connection.begin()
+        except BaseException:
+            # A transaction that could not begin must not keep the connection from everyone else.
+            self._lock.release()
+            raise
+        self.token = get_connections().set(self.connection_name, self.connection)
+        transaction: TransactionalDBClient = self.connection
+        return transaction
+
+
+client_class: type[Any] = ImmediateSqliteClient

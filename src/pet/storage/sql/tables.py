@@ -1,0 +1,211 @@
+"""The tables, declared once: migrations are made from this file by `make migration`.
+
+A table's docstring becomes its comment in the database. No semicolon in it: the migrations split statements there.
+
+Times are whole milliseconds since the Unix epoch, UTC (`..._ms`): exact, ordered and the same on every dialect. Ids are
+text, of one form and length, so that every collation orders them as bytes. Lists of texts are JSON arrays. Every list that a client can ask for has an index in its own order.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+UUID = 36
+OBJECT_ID = 24
+
+
+class AccountRow(Model):
+    """An account, the keys are the casefolded forms under which email and username are unique."""
+
+    user_id = fields.CharField(max_length=UUID, primary_key=True)
+    email = fields.CharField(max_length=254)
+    email_key = fields.CharField(max_length=600, unique=True)
+    username = fields.CharField(max_length=30)
+    username_key = fields.CharField(max_length=30, unique=True)
+    role = fields.CharField(max_length=16)
+    password_hash = fields.CharField(max_length=255)
+    created_ms = fields.BigIntField()
+
+    class Meta:
+        table = "account"
+
+
+class SessionRow(Model):
+    """A session, the hashes are those of the current refresh token's id and of the one before."""
+
+    session_id = fields.CharField(max_length=UUID, primary_key=True)
+    user_id = fields.CharField(max_length=UUID)
+    token_hash = fields.CharField(max_length=64)
+    previous_hash = fields.CharField(max_length=64, null=True)
+    rotated_ms = fields.BigIntField()
+    created_ms = fields.BigIntField()
+    last_used_ms = fields.BigIntField()
+    expires_ms = fields.BigIntField(db_index=True)
+    user_agent = fields.CharField(max_length=200)
+
+    class Meta:
+        table = "session"
+        indexes: ClassVar = [Index(fields=["user_id", "last_used_ms"], name="session_by_user")]
+
+
+class ProfileRow(Model):
+    """A profile with its counters."""
+
+    user_id = fields.CharField(max_length=UUID, primary_key=True)
+    object_id = fields.CharField(max_length=OBJECT_ID, unique=True)
+    username = fields.CharField(max_length=30)
+    username_key = fields.CharField(max_length=30, unique=True)
+    role = fields.CharField(max_length=16)
+    display_name = fields.CharField(max_length=100, null=True)
+    bio = fields.TextField(null=True)
+    location = fields.CharField(max_length=100, null=True)
+    genres = fields.TextField()
+    instruments = fields.TextField()
+    youtube = fields.CharField(max_length=200, null=True)
+    vk = fields.CharField(max_length=200, null=True)
+    telegram = fields.CharField(max_length=200, null=True)
+    email_notifications = fields.BooleanField()
+    show_online_status = fields.BooleanField()
+    is_private = fields.BooleanField()
+    avatar_file_id = fields.CharField(max_length=UUID, null=True)
+    cover_file_id = fields.CharField(max_length=UUID, null=True)
+    tracks = fields.BigIntField(default=0)
+    followers = fields.BigIntField(default=0)
+    following = fields.BigIntField(default=0)
+    plays = fields.BigIntField(default=0)
+    created_ms = fields.BigIntField()
+    updated_ms = fields.BigIntField()
+
+    class Meta:
+        table = "profile"
+        indexes: ClassVar = [Index(fields=["created_ms", "user_id"], name="profile_by_age")]
+
+
+class ProfileWordRow(Model):
+    """A word by whose beginning a profile is found, in UTF-8, because bytes have one order whatever the collation."""
+
+    id = fields.BigIntField(primary_key=True)
+    word = fields.BinaryField()
+    user_id = fields.CharField(max_length=UUID, db_index=True)
+
+    class Meta:
+        table = "profile_word"
+        indexes: ClassVar = [Index(fields=["word", "user_id"], name="profile_word_by_word")]
+
+
+class FileRow(Model):
+    """The record of a stored file."""
+
+    file_id = fields.CharField(max_length=UUID, primary_key=True)
+    object_id = fields.CharField(max_length=OBJECT_ID, unique=True)
+    user_id = fields.CharField(max_length=UUID)
+    type = fields.CharField(max_length=8)
+    is_audio = fields.BooleanField()
+    original_name = fields.CharField(max_length=255)
+    file_name = fields.CharField(max_length=64)
+    mime_type = fields.CharField(max_length=64)
+    size_bytes = fields.BigIntField()
+    format = fields.CharField(max_length=8)
+    duration_seconds = fields.FloatField(null=True)
+    bitrate_kbps = fields.IntField(null=True)
+    width = fields.IntField(null=True)
+    height = fields.IntField(null=True)
+    title = fields.CharField(max_length=200, null=True)
+    artist = fields.CharField(max_length=200, null=True)
+    album = fields.CharField(max_length=200, null=True)
+    play_count = fields.BigIntField(default=0)
+    track_id = fields.CharField(max_length=UUID, null=True)
+    cover_file_id = fields.CharField(max_length=UUID, null=True)
+    created_ms = fields.BigIntField()
+    updated_ms = fields.BigIntField()
+
+    class Meta:
+        table = "file"
+        indexes: ClassVar = [
+            Index(fields=["user_id", "type", "created_ms", "file_id"], name="file_by_type"),
+            Index(fields=["user_id", "is_audio", "created_ms", "file_id"], name="file_by_sound"),
+        ]
+
+
+class BlobReservationRow(Model):
+    """A key under which bytes are about to be kept."""
+
+    blob_key = fields.CharField(max_length=128, primary_key=True)
+    reserved_ms = fields.BigIntField(db_index=True)
+
+    class Meta:
+        table = "blob_reservation"
+
+
+class FollowRow(Model):
+    """A follow, or a request to follow."""
+
+    object_id = fields.CharField(max_length=OBJECT_ID, primary_key=True)
+    follower_id = fields.CharField(max_length=UUID)
+    following_id = fields.CharField(max_length=UUID)
+    state = fields.CharField(max_length=9)
+    created_ms = fields.BigIntField()
+
+    class Meta:
+        table = "follow"
+        unique_together = (("follower_id", "following_id"),)
+        indexes: ClassVar = [
+            Index(fields=["follower_id", "state", "created_ms", "object_id"], name="follow_by_follower"),
+            Index(fields=["following_id", "state", "created_ms", "object_id"], name="follow_by_following"),
+        ]
+
+
+class ActivityRow(Model):
+    """Something that someone did, as feeds show it."""
+
+    object_id = fields.CharField(max_length=OBJECT_ID, primary_key=True)
+    actor_id = fields.CharField(max_length=UUID)
+    action = fields.CharField(max_length=16)
+    track_id = fields.CharField(max_length=UUID, null=True, db_index=True)
+    created_ms = fields.BigIntField()
+
+    class Meta:
+        table = "activity"
+        indexes: ClassVar = [Index(fields=["actor_id", "created_ms", "object_id"], name="activity_by_actor")]
+
+
+class PlayRow(Model):
+    """When a listener's play of a track last counted."""
+
+    id = fields.BigIntField(primary_key=True)
+    track_id = fields.CharField(max_length=UUID)
+    listener = fields.CharField(max_length=UUID)
+    played_ms = fields.BigIntField(db_index=True)
+
+    class Meta:
+        table = "play"
+        unique_together = (("track_id", "listener"),)
+
+
+class OutboxRow(Model):
+    """An event, stored with its change, `delivered_ms` is null until everything that it causes is done."""
+
+    event_id = fields.CharField(max_length=UUID, primary_key=True)
+    name = fields.CharField(max_length=32)
+    user_id = fields.CharField(max_length=UUID)
+    payload = fields.TextField()
+    occurred_ms = fields.BigIntField()
+    delivered_ms = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "outbox"
+        indexes: ClassVar = [Index(fields=["delivered_ms", "event_id"], name="outbox_by_delivery")]
+
+
+class AppliedEventRow(Model):
+    """An event whose effects on the documents are done: the mark that makes a second delivery harmless."""
+
+    event_id = fields.CharField(max_length=UUID, primary_key=True)
+    applied_ms = fields.BigIntField(db_index=True)
+
+    class Meta:
+        table = "applied_event"

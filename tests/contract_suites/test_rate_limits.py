@@ -1,0 +1,124 @@
+"""What every counter of attempts does, whatever its technology."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from pet.domain.errors import LimitState, RateLimited
+from pet.domain.limits import LOGIN, REGISTER, Bucket, RateLimits
+from pet.storage.embedded.limits import EmbeddedRateLimits
+
+ADAPTERS: dict[str, Callable[[int], RateLimits]] = {
+    "embedded": lambda window_seconds: EmbeddedRateLimits(window_seconds=window_seconds)
+}
+
+TWICE = Bucket("twice", 2)
+
+
+@pytest.fixture(params=ADAPTERS)
+def make(request: pytest.FixtureRequest) -> Callable[[int], RateLimits]:
+    return ADAPTERS[request.param]
+
+
+@pytest.fixture
+def limits(make: Callable[[int], RateLimits]) -> RateLimits:
+    return make(60)
+
+
+async def outcome(attempt: Awaitable[None]) -> LimitState | None:
+    """Return None for an attempt that passed, else the state that the refusal carries."""
+    try:
+        await attempt
+    except RateLimited as refusal:
+        return refusal.state
+    return None
+
+
+async def passed(limits: RateLimits, bucket: Bucket, key: str, attempts: int) -> list[bool]:
+    return [await outcome(limits.spend(bucket, key)) is None for _ in range(attempts)]
+
+
+async def test_the_budget_passes_and_the_next_attempt_is_refused(limits: RateLimits) -> None:
+    assert await passed(limits, LOGIN, "10.0.0.1", 7) == [True] * 5 + [False] * 2
+
+
+async def test_a_refusal_tells_where_the_caller_stands(limits: RateLimits) -> None:
+    await passed(limits, TWICE, "10.0.0.1", 2)
+    state = await outcome(limits.spend(TWICE, "10.0.0.1"))
+    assert state is not None
+    assert state == LimitState(
+        bucket="twice", limit=2, window_seconds=60, remaining=0, reset_seconds=state.reset_seconds
+    )
+    assert 1 <= state.reset_seconds <= 60
+
+
+async def test_five_of_ten_concurrent_attempts_pass(limits: RateLimits) -> None:
+    outcomes = await asyncio.gather(*(outcome(limits.spend(LOGIN, "10.0.0.1")) for _ in range(10)))
+    assert sum(state is None for state in outcomes) == 5
+
+
+async def test_keys_and_buckets_have_budgets_of_their_own(limits: RateLimits) -> None:
+    await passed(limits, TWICE, "10.0.0.1", 3)
+    assert await passed(limits, TWICE, "10.0.0.2", 1) == [True]
+    assert await passed(limits, REGISTER, "10.0.0.1", 1) == [True]
+
+
+async def test_looking_counts_nothing(limits: RateLimits) -> None:
+    for _ in range(10):
+        await limits.check(TWICE, "10.0.0.1")
+    assert await passed(limits, TWICE, "10.0.0.1", 3) == [True, True, False]
+
+
+async def test_looking_at_a_spent_budget_is_refused(limits: RateLimits) -> None:
+    await passed(limits, TWICE, "10.0.0.1", 2)
+    state = await outcome(limits.check(TWICE, "10.0.0.1"))
+    assert state is not None
+    assert (state.bucket, state.remaining) == ("twice", 0)
+
+
+async def test_a_refund_gives_one_attempt_back(limits: RateLimits) -> None:
+    await passed(limits, TWICE, "10.0.0.1", 2)
+    await limits.refund(TWICE, "10.0.0.1")
+    assert await passed(limits, TWICE, "10.0.0.1", 2) == [True, False]
+
+
+async def test_refused_attempts_do_not_use_up_a_refund(limits: RateLimits) -> None:
+    await passed(limits, TWICE, "10.0.0.1", 9)
+    await limits.refund(TWICE, "10.0.0.1")
+    assert await passed(limits, TWICE, "10.0.0.1", 2) == [True, False]
+
+
+async def test_refunds_never_raise_the_budget(limits: RateLimits) -> None:
+    await passed(limits, TWICE, "10.0.0.1", 1)
+    for _ in range(5):
+        await limits.refund(TWICE, "10.0.0.1")
+        await limits.refund(TWICE, "10.0.0.9")
+    assert await passed(limits, TWICE, "10.0.0.1", 3) == [True, True, False]
+    assert await passed(limits, TWICE, "10.0.0.9", 3) == [True, True, False]
+
+
+async def test_concurrent_spends_and_refunds_balance(limits: RateLimits) -> None:
+    await passed(limits, LOGIN, "10.0.0.1", 3)
+    await asyncio.gather(
+        limits.spend(LOGIN, "10.0.0.1"),
+        limits.refund(LOGIN, "10.0.0.1"),
+        limits.spend(LOGIN, "10.0.0.1"),
+        limits.refund(LOGIN, "10.0.0.1"),
+    )
+    assert await passed(limits, LOGIN, "10.0.0.1", 3) == [True, True, False]
+
+
+async def test_the_budget_is_whole_again_after_the_window(make: Callable[[int], RateLimits]) -> None:
+    limits = make(1)
+    assert await passed(limits, TWICE, "10.0.0.1", 3) == [True, True, False]
+    await asyncio.sleep(1.1)
+    await limits.refund(TWICE, "10.0.0.1")
+    assert await passed(limits, TWICE, "10.0.0.1", 3) == [True, True, False]
+
+
+@pytest.mark.parametrize("key", ["", "a/b", "user:ü@x", "\ud800", "x" * 100_000], ids=ascii)
+async def test_any_text_is_a_key(limits: RateLimits, key: str) -> None:
+    assert await passed(limits, TWICE, key, 3) == [True, True, False]

@@ -1,0 +1,125 @@
+"""What an audio file's sound says of itself, told by content."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable
+
+import pytest
+from mutagen import MutagenError
+
+from pet.domain.media import AudioFormat
+from pet.inspection.audio import AudioStream, read_stream
+from pet.inspection.worker import UnreadableError
+from tests import media_factory
+
+
+def stream_of(content: bytes) -> AudioStream:
+    return read_stream(io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("make", "container", "least_kbps", "most_kbps"),
+    [
+        pytest.param(media_factory.mp3, AudioFormat.MP3, 128, 128, id="mp3"),
+        pytest.param(media_factory.wav, AudioFormat.WAV, 706, 706, id="wav"),
+        pytest.param(media_factory.ogg_vorbis, AudioFormat.OGG, 40, 130, id="ogg_vorbis"),
+        pytest.param(media_factory.ogg_opus, AudioFormat.OGG, 40, 130, id="ogg_opus"),
+        pytest.param(media_factory.m4a_aac, AudioFormat.M4A, 80, 110, id="m4a_aac"),
+        pytest.param(media_factory.m4a_alac, AudioFormat.M4A, 100, 1411, id="m4a_alac"),
+        pytest.param(media_factory.flac, AudioFormat.FLAC, 60, 706, id="flac"),
+    ],
+)
+def test_every_format_tells_its_duration_and_average_bitrate(
+    make: Callable[..., bytes], container: AudioFormat, least_kbps: int, most_kbps: int
+) -> None:
+    stream = stream_of(make(2.0))
+
+    assert stream.format is container
+    assert stream.duration_seconds == pytest.approx(2.0, abs=0.1)
+    assert least_kbps <= stream.bitrate_kbps <= most_kbps
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        media_factory.mp3,
+        media_factory.wav,
+        media_factory.ogg_vorbis,
+        media_factory.ogg_opus,
+        media_factory.m4a_aac,
+        media_factory.m4a_alac,
+        media_factory.flac,
+    ],
+)
+def test_artwork_does_not_count_as_sound(make: Callable[..., bytes]) -> None:
+    cover = random.Random(1).randbytes(200_000)
+
+    assert stream_of(make(artwork=cover)) == stream_of(make())
+
+
+def test_flac_behind_an_id3_tag_is_flac() -> None:
+    tagged = media_factory.id3_tag(bytes(100)) + media_factory.flac()
+
+    assert stream_of(tagged) == stream_of(media_factory.flac())
+
+
+def test_an_mp3_behind_two_tags_and_zeros_is_an_mp3() -> None:
+    lead = media_factory.id3_tag(bytes(100)) + media_factory.id3_tag(bytes(50)) + bytes(20_000)
+
+    assert stream_of(lead + media_factory.mp3()).format is AudioFormat.MP3
+
+
+def test_an_mp3_that_begins_within_a_frame_is_an_mp3() -> None:
+    assert stream_of(media_factory.mp3()[700:]).format is AudioFormat.MP3
+
+
+def test_a_cut_wav_lasts_as_long_as_its_bytes() -> None:
+    half = len(media_factory.wav(2.0)) // 2
+
+    assert stream_of(media_factory.wav(2.0)[:half]).duration_seconds == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="no_bytes"),
+        pytest.param(b"I am a song, says the name of this file.\n" * 500, id="text"),
+        pytest.param(random.Random(7).randbytes(1_000_000), id="random_bytes"),
+        pytest.param(b"\xff\xfb" * 10_000, id="nothing_but_syncs"),
+        pytest.param(media_factory.mp3()[:900], id="mp3_cut_after_two_frames"),
+        pytest.param(random.Random(7).randbytes(20_000) + media_factory.mp3(), id="mp3_within_something_else"),
+        pytest.param(media_factory.id3_tag(bytes(100)), id="tag_alone"),
+        pytest.param(media_factory.wav()[:30], id="wav_cut_in_its_header"),
+        pytest.param(media_factory.wav(0.0), id="wav_without_samples"),
+        pytest.param(media_factory.wav().replace(b"\x01\x00\x01\x00", b"\x02\x00\x01\x00", 1), id="wav_of_adpcm"),
+        pytest.param(media_factory.ogg_vorbis()[:60], id="ogg_cut_in_its_headers"),
+        pytest.param(media_factory.ogg_opus().replace(b"OpusHead", b"Speex   "), id="ogg_of_speex"),
+        pytest.param(media_factory.m4a_aac()[:200], id="m4a_cut_in_its_header"),
+        pytest.param(media_factory.m4a_aac().replace(b"mp4a", b"ac-3"), id="mp4_of_another_codec"),
+        pytest.param(media_factory.mp4_film(), id="mp4_without_sound"),
+        pytest.param(media_factory.flac()[:60], id="flac_cut_in_its_metadata"),
+        pytest.param(media_factory.flac()[:42] + b"\x81\x00\x00\x00", id="flac_without_frames"),
+        pytest.param(media_factory.jpeg(), id="picture"),
+    ],
+)
+def test_what_holds_no_sound_is_unreadable(content: bytes) -> None:
+    with pytest.raises((UnreadableError, MutagenError, EOFError, IndexError)):
+        stream_of(content)
+
+
+def test_a_header_that_claims_years_is_unreadable() -> None:
+    lying = bytearray(media_factory.flac())
+    lying[21:26] = b"\xff" * 5  # the 36 bits of the number of samples are among them
+
+    with pytest.raises(UnreadableError, match="duration"):
+        stream_of(bytes(lying))
+
+
+def test_a_header_that_claims_gigabits_is_unreadable() -> None:
+    lying = bytearray(media_factory.wav())
+    lying[24:28] = b"\xff" * 4  # samples per second
+
+    with pytest.raises(UnreadableError, match="bitrate"):
+        stream_of(bytes(lying))

@@ -1,0 +1,286 @@
+"""The inspector with real worker processes: hostile files cost a worker at most, and the next call works."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from pet.domain.errors import Unavailable, UnsupportedMedia
+from pet.domain.media import MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat, MediaInspector
+from pet.inspection.pool import AUDIO_REFUSAL, IMAGE_REFUSAL, WorkerInspector
+from tests import media_factory
+
+SERVICE = """
+import asyncio, sys
+from pathlib import Path
+from pet.inspection.pool import WorkerInspector
+
+async def serve(finished: str, endless: str) -> None:
+    inspector = WorkerInspector()
+    await inspector.image(Path(finished))
+    busy = asyncio.create_task(inspector.image(Path(endless)))
+    await asyncio.sleep(0.2)
+    print("serving", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(serve(*sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def inspector() -> WorkerInspector:
+    return WorkerInspector()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Callable[[bytes], Path]:
+    """Store bytes as a new file, whose name tells nothing."""
+    numbers = count()
+
+    def write(content: bytes) -> Path:
+        path = tmp_path / f"{next(numbers)}.bin"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def photo(store: Callable[[bytes], Path]) -> Path:
+    return store(media_factory.jpeg())
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """A file that never ends: its reader waits for whoever holds the other side."""
+    path = tmp_path / "pipe.bin"
+    os.mkfifo(path)
+    return path
+
+
+async def other_side(pipe: Path) -> int:
+    """Return the handle of a pipe's writing side, once a worker reads from it."""
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            await asyncio.sleep(0.01)
+
+
+def workers(parent: int | str = "self") -> set[int]:
+    """Return the process ids of a process's children."""
+    tasks = Path(f"/proc/{parent}/task").iterdir()
+    return {int(child) for task in tasks for child in (task / "children").read_text(encoding="ascii").split()}
+
+
+async def test_the_facts_tags_and_artwork_of_a_song(inspector: WorkerInspector, store: Callable[[bytes], Path]) -> None:
+    song = media_factory.mp3(title="Tide", artist="Moon", album="Sea", artwork=media_factory.jpeg())
+
+    facts = await inspector.audio(store(song))
+
+    assert facts.duration_seconds == pytest.approx(1.0, abs=0.1)
+    assert facts == AudioFacts(
+        format=AudioFormat.MP3,
+        mime_type="audio/mpeg",
+        duration_seconds=facts.duration_seconds,
+        bitrate_kbps=128,
+        title="Tide",
+        artist="Moon",
+        album="Sea",
+        artwork=media_factory.jpeg(),
+    )
+
+
+async def test_a_picture_with_its_new_bytes(inspector: MediaInspector, photo: Path) -> None:
+    image = await inspector.image(photo)
+
+    assert image == CleanImage(ImageFormat.JPEG, "image/jpeg", 64, 48, image.content)
+    assert image.content.startswith(b"\xff\xd8")
+
+
+async def test_what_is_neither_song_nor_picture_is_refused_with_the_formats_that_are_accepted(
+    inspector: WorkerInspector, store: Callable[[bytes], Path]
+) -> None:
+    for content in (b"", b"This is a text.\n" * 1000, bytes(range(256)) * 100, media_factory.png_bomb()):
+        file = store(content)
+        with pytest.raises(UnsupportedMedia) as audio:
+            await inspector.audio(file)
+        with pytest.raises(UnsupportedMedia) as image:
+            await inspector.image(file)
+        assert (audio.value.message, image.value.message) == (AUDIO_REFUSAL, IMAGE_REFUSAL)
+
+
+@pytest.mark.parametrize(
+    ("make_song", "make_inspector"),
+    [
+        pytest.param(media_factory.mp3_with_slow_tag, partial(WorkerInspector, wall_seconds=1.5), id="wall_time"),
+        pytest.param(media_factory.mp3_with_huge_tag, partial(WorkerInspector, memory_bytes=64 * MIB), id="memory"),
+    ],
+)
+async def test_a_song_whose_tags_exhaust_a_limit_is_accepted_without_them(
+    make_song: Callable[[], bytes],
+    make_inspector: Callable[[], WorkerInspector],
+    store: Callable[[bytes], Path],
+    photo: Path,
+) -> None:
+    inspector = make_inspector()
+
+    facts = await inspector.audio(store(make_song()))
+
+    assert (facts.format, facts.bitrate_kbps, facts.title, facts.artwork) == (AudioFormat.MP3, 128, None, None)
+    assert (await inspector.image(photo)).width == 64
+
+
+async def test_others_are_served_while_a_song_burns_its_cpu_time(store: Callable[[bytes], Path], photo: Path) -> None:
+    inspector = WorkerInspector(cpu_seconds=1)
+    hostile = asyncio.create_task(inspector.audio(store(media_factory.mp3_with_slow_tag())))
+
+    image = await inspector.image(photo)
+
+    assert (image.width, hostile.done()) == (64, False)
+    facts = await hostile
+    assert (facts.format, facts.bitrate_kbps, facts.title) == (AudioFormat.MP3, 128, None)
+
+
+async def test_a_picture_that_exhausts_the_memory_is_refused(store: Callable[[bytes], Path], photo: Path) -> None:
+    inspector = WorkerInspector(memory_bytes=64 * MIB)
+
+    with pytest.raises(UnsupportedMedia):
+        await inspector.image(store(media_factory.jpeg(6000, 4000)))
+
+    assert (await inspector.image(photo)).width == 64
+
+
+async def test_every_job_has_its_cpu_time_to_itself(store: Callable[[bytes], Path]) -> None:
+    inspector = WorkerInspector(cpu_seconds=1)
+    large = store(media_factory.jpeg(5000, 5000))
+
+    widths = [(await inspector.image(large)).width for _ in range(12)]
+
+    assert widths == [5000] * 12
+    assert len(workers()) == 1
+
+
+async def test_a_worker_that_is_killed_at_work_costs_its_caller_the_file_and_nobody_else(
+    inspector: WorkerInspector, pipe: Path, photo: Path
+) -> None:
+    victim = asyncio.create_task(inspector.image(pipe))
+    handle = await other_side(pipe)
+    (worker,) = workers()
+
+    os.kill(worker, signal.SIGKILL)
+
+    with pytest.raises(UnsupportedMedia):
+        await victim
+    os.close(handle)
+    assert (await inspector.image(photo)).width == 64
+    assert worker not in workers()
+
+
+async def test_a_worker_that_died_idle_is_replaced(inspector: WorkerInspector, photo: Path) -> None:
+    await inspector.image(photo)
+    (worker,) = workers()
+
+    os.kill(worker, signal.SIGKILL)
+
+    assert (await inspector.image(photo)).width == 64
+    assert worker not in workers()
+
+
+async def test_a_file_that_never_ends_is_refused_in_time(pipe: Path, photo: Path) -> None:
+    inspector = WorkerInspector(wall_seconds=0.5)
+    waiting = asyncio.create_task(inspector.image(pipe))
+    handle = await other_side(pipe)
+
+    with pytest.raises(UnsupportedMedia):
+        await waiting
+
+    os.close(handle)
+    assert (await inspector.image(photo)).width == 64
+
+
+async def test_two_files_are_looked_into_at_once_and_a_third_waits_its_turn(
+    inspector: WorkerInspector, pipe: Path, photo: Path, tmp_path: Path
+) -> None:
+    second_pipe = tmp_path / "second.bin"
+    os.mkfifo(second_pipe)
+    first = asyncio.create_task(inspector.image(pipe))
+    second = asyncio.create_task(inspector.image(second_pipe))
+    handles = [await other_side(pipe), await other_side(second_pipe)]
+    third = asyncio.create_task(inspector.image(photo))
+    await asyncio.sleep(0.1)
+
+    assert (len(workers()), third.done()) == (2, False)
+
+    for handle in handles:
+        os.set_blocking(handle, True)
+        os.write(handle, media_factory.png())
+        os.close(handle)
+    images = await asyncio.gather(first, second, third)
+    assert [image.format for image in images] == [ImageFormat.PNG, ImageFormat.PNG, ImageFormat.JPEG]
+
+
+async def test_a_cancelled_call_ends_its_worker(inspector: WorkerInspector, pipe: Path, photo: Path) -> None:
+    call = asyncio.create_task(inspector.image(pipe))
+    handle = await other_side(pipe)
+
+    call.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    os.close(handle)
+    assert workers() == set()
+    assert (await inspector.image(photo)).width == 64
+
+
+async def test_signals_for_the_service_leave_a_worker_at_work(inspector: WorkerInspector, pipe: Path) -> None:
+    call = asyncio.create_task(inspector.image(pipe))
+    handle = await other_side(pipe)
+
+    for worker in workers():
+        os.kill(worker, signal.SIGINT)
+        os.kill(worker, signal.SIGTERM)
+    os.write(handle, media_factory.png())
+    os.close(handle)
+
+    assert (await call).format is ImageFormat.PNG
+
+
+async def test_a_machine_that_starts_no_worker_is_not_the_files_fault(
+    inspector: WorkerInspector, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for broken_python in ("/no/such/python", "/bin/true"):
+        monkeypatch.setattr(sys, "executable", broken_python)
+        with pytest.raises(Unavailable, match="Media Service is temporarily unavailable"):
+            await inspector.image(photo)
+
+    monkeypatch.undo()
+    assert (await inspector.image(photo)).width == 64
+
+
+async def test_a_file_that_is_not_there_is_not_called_unsupported(inspector: WorkerInspector, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await inspector.image(tmp_path / "absent.bin")
+
+
+def test_workers_end_with_their_service_idle_or_busy(photo: Path, pipe: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVICE, photo, pipe], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == b"serving\n"
+        pids = workers(service.pid)
+        service.communicate()
+
+    assert service.returncode == 0
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    assert pids

@@ -1,0 +1,1 @@
+"""The REST front, as its clients see it."""
