@@ -18,7 +18,7 @@ install: $(VENV)/.runtime ## make .venv with all that the service needs
 serve: install ## start the service (docs/settings.md lists its settings)
 	@exec $(BIN)/pet serve
 
-demo: install ## start the service with a small network in it, to look around
+demo: install ## fill the service with a few people and playable tracks, to look around
 	@exec $(BIN)/pet demo
 
 test: $(VENV)/.dev ## run every test (the browser tests need `make browser`)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pet.app import Overrides, create_app
+from pet.context import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
 
@@ -39,8 +40,8 @@ class Person:
 
 
 @dataclass
-class Service:
-    """A running service: its settings, and a client without a token."""
+class RunningService:
+    """A running service, in whatever process: its settings, and a client without a token."""
 
     settings: Settings
     client: httpx.AsyncClient
@@ -86,7 +87,22 @@ class Service:
         )
 
 
+@dataclass(kw_only=True)
+class Service(RunningService):
+    """A service in this process: also the application for a server of its own, and what the command line would call."""
+
+    app: ASGIApp
+    services: Services
+
+
 StartService = Callable[..., Any]
+
+
+def app_services(state: Mapping[str, object] | None) -> Services:
+    """Return the services that an application put into the state of its lifespan."""
+    services = (state or {})["services"]
+    assert isinstance(services, Services)
+    return services
 
 
 @pytest.fixture(scope="session")
@@ -103,10 +119,17 @@ async def start_service(tmp_path: Path, migrated_database: Path) -> AsyncIterato
 
     One at a time; `await service.client.aclose()` is not needed. Rate limits are off unless asked for.
     """
+    async with starting(tmp_path, migrated_database) as start:
+        yield start
+
+
+@asynccontextmanager
+async def starting(folder: Path, migrated_database: Path) -> AsyncIterator[StartService]:
+    """Give the function of `start_service`; what it started stops when the context is left."""
     async with AsyncExitStack() as stack:
 
         async def start(*, overrides: Overrides | None = None, **settings: Any) -> Service:
-            data_dir = tmp_path / "data"
+            data_dir = folder / "data"
             if not data_dir.exists():
                 data_dir.mkdir()
                 shutil.copy(migrated_database, data_dir / "pet.sqlite3")
@@ -120,7 +143,8 @@ async def start_service(tmp_path: Path, migrated_database: Path) -> AsyncIterato
 
             transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url=chosen.public_url)
-            return Service(chosen, await stack.enter_async_context(client))
+            opened = await stack.enter_async_context(client)
+            return Service(chosen, opened, app=with_state, services=app_services(state))
 
         yield start
 

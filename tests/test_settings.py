@@ -85,6 +85,20 @@ def test_the_public_url_follows_the_port() -> None:
     assert Settings.load({"PET_PORT": "4000"}).public_url == "http://localhost:4000"
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://localhost:3000"),  # noqa: S104
+        ("::", "http://localhost:3000"),
+        ("localhost", "http://localhost:3000"),
+        ("192.0.2.7", "http://192.0.2.7:3000"),
+        ("2001:db8::7", "http://[2001:db8::7]:3000"),
+    ],
+)
+def test_the_public_url_names_an_address_that_is_listened_on(host: str, url: str) -> None:
+    assert Settings.load({"PET_HOST": host}).public_url == url
+
+
 def test_the_files_follow_the_data_directory() -> None:
     settings = Settings.load({"PET_DATA_DIR": "/var/lib/pet"})
     assert (settings.database_url, settings.media_url) == ("sqlite:///var/lib/pet/pet.sqlite3", "/var/lib/pet/media")

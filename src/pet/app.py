@@ -38,6 +38,7 @@ from pet.domain.visibility import Visibility
 from pet.edge import Edge
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
+from pet.pages.welcome import welcome_routes
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
 from pet.schema.endpoint import GraphQLEndpoint
@@ -109,8 +110,8 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
     """Open the engines that the settings name, build the services on them, and sweep what crashes left.
 
     Raises:
-        SettingsError: the secret or the media folder cannot be used.
-        Unavailable: the database cannot be used.
+        SettingsError: the secret cannot be used.
+        Unavailable: the database or the media folder cannot be used.
     """
     chosen = overrides or Overrides()
     clock = chosen.clock
@@ -210,7 +211,8 @@ def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
-        *health_routes(parts.database, parts.blobs),
+        *welcome_routes(),
+        *health_routes(parts.database, parts.blobs, database_file=settings.database_file),
     ]
 
 

@@ -92,6 +92,22 @@ def config() -> None:
         click.echo(f"    {setting.description}")
 
 
+@main.command(help="Fill the network with a few people, follows and playable tracks, to look around.")
+@click.option("--seconds", type=click.FloatRange(min=0.5), help="Cut the tracks off; else they play to the end.")
+@_in_sentences
+def demo(seconds: float | None) -> None:
+    """Make what is missing of the demo; the service may be running."""
+    from pet.demo.command import fill_network  # noqa: PLC0415
+
+    settings = _started()
+
+    async def run() -> None:
+        await _ensure_tables(settings)
+        await fill_network(settings, seconds=seconds)
+
+    asyncio.run(run())
+
+
 @main.group(help="Make and promote admins.")
 def admin() -> None:
     """Run a command about admins."""
@@ -158,7 +174,7 @@ async def _ensure_tables(settings: Settings) -> None:
     """Migrate the embedded database; another one is migrated by its operator, when no old process uses it any more."""
     from pet.storage.sql.database import apply_migrations, is_migrated  # noqa: PLC0415
 
-    if settings.database_url.startswith("sqlite:"):
+    if settings.database_file:
         await apply_migrations(settings.database_url)
     elif not await is_migrated(settings.database_url):
         raise SettingsError(["The tables of the database are not of this version. Run `pet migrate`, then try again."])

@@ -104,17 +104,19 @@ def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """Parse an address; what a socket for both families shows as `::ffff:192.0.2.1` is an IPv4 address."""
     try:
-        return ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return None
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
 
 
 def _customer(address: str) -> str:
     parsed = _parsed(address)
-    if not isinstance(parsed, IPv6Address):
-        return address
-    return str(parsed.ipv4_mapped or IPv6Network((parsed, IPV6_CUSTOMER), strict=False))
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((parsed, IPV6_CUSTOMER), strict=False))
+    return str(parsed or address)
 
 
 def _bounded(receive: Receive, headers: Headers) -> Receive:

@@ -1,12 +1,15 @@
-"""Multipart forms, streamed: files go to temporary objects as they arrive (RFC 7578)."""
+"""Multipart forms, read while they arrive: fields into memory, files into temporary objects (RFC 7578)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
-from python_multipart.exceptions import FormParserError
+from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
@@ -15,10 +18,35 @@ from pet.domain.media import StagedBlob
 from pet.domain.uploads import Upload, require_size
 
 KIB = 1024
+MAX_BOUNDARY = 70
+"""RFC 2046, section 5.1.1."""
+MAX_PART_HEADERS = 16
+MAX_PART_HEADER_BYTES = 16 * KIB
+"""The names and values of one part's headers together."""
+
+_FRAME_BYTES = MAX_PART_HEADER_BYTES + KIB
+"""What a part may take beside its content; a boundary and line ends stay far below 1 KiB."""
+
+# Whoever escapes, escapes both quotes and backslashes. Browsers escape neither (a quote becomes %22), so a value that
+# is no such text ends at the next quote. Every repetition is possessive, which keeps hostile headers at linear cost.
+_PARAMETER = re.compile(
+    rb';[ \t]*+(?P<name>[^\s=;"]++)[ \t]*+=[ \t]*+'
+    rb'(?:"(?P<escaped>(?:[^"\\]|\\["\\])*+)"|"(?P<raw>[^"]*+)"|(?P<token>[^";]*+))[ \t]*+(?=;|\Z)'
+)
+_ESCAPE = re.compile(rb'\\(["\\])')
+
+_BROWSER_ESCAPE = re.compile(rb"%22|%0D|%0A")
+"""The three escapes of the HTML standard (multipart/form-data encoding algorithm); any other percent sign is text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
+    """A form that has arrived whole.
+
+    Of fields, and of files, that share a name the last one stands. An empty file input, without a name and bytes, is no
+    file.
+    """
+
     fields: Mapping[str, str]
     files: Mapping[str, Upload]
 
@@ -33,70 +61,301 @@ async def read_form(
     field_limit: int = 64 * KIB,
     fields_limit: int = 32,
 ) -> AsyncIterator[Form]:
-    content_type, options = parse_options_header(request.headers.get("content-type"))
-    if content_type != b"multipart/form-data" or b"boundary" not in options:
+    """Read a request's body to its end and give the form; fields and files may come in any order.
+
+    Files go to staged objects as they arrive, in memory is never more of them than the chunk that just came. Fields
+    stay in memory, `field_limit * fields_limit` bytes at most. Staged objects live until the context is left.
+
+    Args:
+        request: its body must not have been read.
+        stage: opens a temporary object for each file.
+        file_limit: bytes of each file.
+        files_limit: how many files.
+        field_limit: bytes of each field's value.
+        fields_limit: how many fields; empty file inputs count as such.
+
+    Raises:
+        Invalid: the body is no form, is malformed or cut short, or has too many or too long parts.
+        TooLarge: a file is larger than its limit; the rest is not read, and nothing is when the declared length tells.
+        ClientDisconnect: the client left before the end.
+    """
+    boundary = _boundary(request.headers.get("content-type", ""))
+    limits = _Limits(file_limit, files_limit, field_limit, fields_limit)
+    async with AsyncExitStack() as staged:
+        reader = _Reader(
+            boundary,
+            limits,
+            declared_bytes=_declared_bytes(request.headers.get("content-length", "")),
+            stage=lambda: staged.enter_async_context(stage()),
+        )
+        async with aclosing(request.stream()) as chunks:
+            async for chunk in chunks:
+                await reader.feed(chunk)
+        yield reader.form()
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    file_bytes: int
+    files: int
+    field_bytes: int
+    fields: int
+
+    @property
+    def body_bytes(self) -> int:
+        """What a form within the other limits can take, and one frame for what surrounds its parts."""
+        frames = (self.files + self.fields + 1) * _FRAME_BYTES
+        return self.files * self.file_bytes + self.fields * self.field_bytes + frames
+
+
+class _PartHeaders:
+    """Collects the headers of one part after the other; only Content-Disposition is kept."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.disposition = b""
+        self._count = 0
+        self._size_bytes = 0
+
+    def begin(self) -> None:
+        self._name, self._value = bytearray(), bytearray()
+        self._count += 1
+        if self._count > MAX_PART_HEADERS:
+            raise Invalid(f"A part of the form has more than {MAX_PART_HEADERS} headers.")
+
+    def add_to_name(self, data: bytes, start: int, end: int) -> None:
+        self._grow(end - start)
+        self._name += data[start:end]
+
+    def add_to_value(self, data: bytes, start: int, end: int) -> None:
+        self._grow(end - start)
+        self._value += data[start:end]
+
+    def end(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            self.disposition = bytes(self._value)
+
+    def _grow(self, size_bytes: int) -> None:
+        self._size_bytes += size_bytes
+        if self._size_bytes > MAX_PART_HEADER_BYTES:
+            raise Invalid(f"A part of the form has more than {MAX_PART_HEADER_BYTES // KIB} KB of headers.")
+
+
+@dataclass(slots=True)
+class _Part:
+    """A part whose content is arriving. `file_name` is None for a field and empty for an input without a file."""
+
+    name: str
+    file_name: str | None
+    size_bytes: int = 0
+    value: bytearray = field(default_factory=bytearray)
+    upload: Upload | None = None
+
+    @property
+    def is_empty_input(self) -> bool:
+        return self.file_name == "" and self.size_bytes == 0
+
+
+class _Reader:
+    """Follows the parser through one body.
+
+    The parser calls back at once while writing to disk takes awaiting: slices of files wait in `_pending` until the
+    chunk that they came with is parsed.
+    """
+
+    def __init__(
+        self, boundary: bytes, limits: _Limits, *, declared_bytes: int, stage: Callable[[], Awaitable[StagedBlob]]
+    ) -> None:
+        self._limits = limits
+        self._declared_bytes = declared_bytes
+        self._received_bytes = 0
+        self._stage = stage
+        self._fields: dict[str, str] = {}
+        self._field_count = 0
+        self._files: dict[str, Upload] = {}
+        self._file_count = 0
+        self._headers = _PartHeaders()
+        self._pending: list[tuple[_Part, bytes]] = []
+        self._has_begun = False
+        self._is_complete = False
+        self._parser = self._parser_for(boundary)
+        self._require_body_size(declared_bytes)
+
+    async def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        self._received_bytes += len(chunk)
+        self._require_body_size(self._received_bytes)
+        if not self._has_begun:
+            # After a line end the parser skips text up to a hyphen, but within one chunk alone: what it takes for a
+            # form would depend on how the network cuts the body.
+            chunk = chunk.lstrip(b"\r\n")
+            self._has_begun = bool(chunk)
+        try:
+            self._parser.write(chunk)
+        except MultipartParseError as error:
+            raise Invalid("The body is not well-formed multipart/form-data.") from error
+        await self._write_pending()
+
+    def form(self) -> Form:
+        """Return what has arrived; Invalid before the closing boundary."""
+        if not self._is_complete:
+            raise Invalid("The form is cut short: its closing boundary is missing.")
+        return Form(self._fields, self._files)
+
+    def _parser_for(self, boundary: bytes) -> MultipartParser:
+        headers = self._headers
+        return MultipartParser(
+            boundary,
+            {
+                "on_part_begin": headers.reset,
+                "on_header_begin": headers.begin,
+                "on_header_field": headers.add_to_name,
+                "on_header_value": headers.add_to_value,
+                "on_header_end": headers.end,
+                "on_headers_finished": self._begin_part,
+                "on_part_data": self._add,
+                "on_part_end": self._end_part,
+                "on_end": self._end,
+            },
+            # Ours take their place: they hold for all headers of a part together, and say what is wrong.
+            max_header_count=sys.maxsize,
+            max_header_size=sys.maxsize,
+        )
+
+    def _begin_part(self) -> None:
+        self._part = _Part(*_names(self._headers.disposition))
+        if self._part.file_name is None:
+            self._count_field()
+        elif self._part.file_name:
+            self._begin_file()
+
+    def _add(self, data: bytes, start: int, end: int) -> None:
+        part = self._part
+        if part.is_empty_input:
+            self._begin_file()
+        part.size_bytes += end - start
+        if part.file_name is None:
+            self._add_to_field(data[start:end])
+        else:
+            self._add_to_file(data[start:end])
+
+    def _end_part(self) -> None:
+        part = self._part
+        if part.is_empty_input:
+            self._count_field()
+        elif part.file_name is None and part.name != "_charset_":  # RFC 7578, section 4.6: everything is UTF-8 here
+            self._fields[part.name] = _field_text(part)
+
+    def _end(self) -> None:
+        self._is_complete = True
+
+    def _count_field(self) -> None:
+        self._field_count += 1
+        if self._field_count > self._limits.fields:
+            raise Invalid(f"The form has too many fields: the limit is {self._limits.fields}.")
+
+    def _begin_file(self) -> None:
+        self._file_count += 1
+        if self._file_count > self._limits.files:
+            raise Invalid(f"The form has too many files: the limit is {self._limits.files}.")
+        self._pending.append((self._part, b""))  # a file without bytes is one, too
+
+    def _add_to_field(self, content: bytes) -> None:
+        part = self._part
+        if part.size_bytes > self._limits.field_bytes:
+            raise Invalid(f"{part.name:.100} must be at most {self._limits.field_bytes} bytes long.", field=part.name)
+        part.value += content
+
+    def _add_to_file(self, content: bytes) -> None:
+        if self._part.size_bytes > self._limits.file_bytes:
+            # The file's end is not awaited; the form's declared length is the nearest to its size that is known.
+            require_size(max(self._part.size_bytes, self._declared_bytes), self._limits.file_bytes)
+        self._pending.append((self._part, content))
+
+    async def _write_pending(self) -> None:
+        for part, content in self._pending:
+            if part.upload is None:
+                part.upload = Upload(part.file_name or "", await self._stage())
+                self._files[part.name] = part.upload
+            await part.upload.blob.write(content)
+        self._pending.clear()
+
+    def _require_body_size(self, size_bytes: int) -> None:
+        if size_bytes > self._limits.body_bytes:
+            require_size(size_bytes, self._limits.file_bytes)
+
+
+def _boundary(content_type: str) -> bytes:
+    media_type, parameters = parse_options_header(content_type)
+    if media_type != b"multipart/form-data":
         raise Invalid("Send the file as multipart/form-data.")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal():
-        slack = fields_limit * field_limit
-        if int(declared) > files_limit * file_limit + slack:
-            require_size(int(declared), file_limit)
-    events: list[tuple[str, bytes]] = []
+    boundary = parameters.get(b"boundary", b"")
+    if not 1 <= len(boundary) <= MAX_BOUNDARY:
+        raise Invalid(f"The Content-Type of a form needs a boundary of 1 to {MAX_BOUNDARY} characters.")
+    return boundary
 
-    def on(name: str) -> Callable[..., None]:
-        return lambda data=b"", start=0, end=0: events.append((name, bytes(data[start:end])))
 
-    names = ("part_begin", "part_data", "part_end", "header_field", "header_value", "header_end", "headers_finished", "end")
-    parser = MultipartParser(options[b"boundary"], {f"on_{name}": on(name) for name in names})  # type: ignore[arg-type]
-    fields: dict[str, bytes] = {}
-    files: dict[str, Upload] = {}
-    ended = False
-    header = value = b""
-    disposition: dict[bytes, bytes] = {}
-    name = ""
-    blob: StagedBlob | None = None
-    async with AsyncExitStack() as stack:
-        async for chunk in request.stream():
-            try:
-                parser.write(chunk)
-            except FormParserError as error:
-                raise Invalid("The form is malformed.") from error
-            for kind, data in events:
-                if kind == "part_begin":
-                    disposition, blob = {}, None
-                elif kind == "header_field":
-                    header += data
-                elif kind == "header_value":
-                    value += data
-                elif kind == "header_end":
-                    if header.lower() == b"content-disposition":
-                        disposition = parse_options_header(value)[1]
-                    header = value = b""
-                elif kind == "headers_finished":
-                    if b"name" not in disposition:
-                        raise Invalid("A part of the form has no name.")
-                    name = disposition[b"name"].decode("utf-8", "replace")
-                    if b"filename" in disposition:
-                        if len(files) >= files_limit:
-                            raise Invalid("The form has too many files.")
-                        blob = await stack.enter_async_context(stage())
-                        files[name] = Upload(disposition[b"filename"].decode("utf-8", "replace"), blob)
-                    elif len(fields) >= fields_limit:
-                        raise Invalid("The form has too many fields.")
-                    else:
-                        fields[name] = b""
-                elif kind == "part_data":
-                    if blob is None:
-                        fields[name] += data
-                        if len(fields[name]) > field_limit:
-                            raise Invalid(f"The field {name} is too long.", field=name)
-                    else:
-                        require_size(blob.size_bytes + len(data), file_limit)
-                        await blob.write(data)
-                elif kind == "end":
-                    ended = True
-            events.clear()
-        if not ended:
-            raise Invalid("The form ended too early.")
-        kept = {key: upload for key, upload in files.items() if upload.original_name or upload.blob.size_bytes}
-        yield Form({key: text.decode("utf-8", "replace") for key, text in fields.items()}, kept)
+def _declared_bytes(content_length: str) -> int:
+    """Return the declared length, 0 when there is none."""
+    return int(content_length) if content_length.isdecimal() else 0
+
+
+def _names(disposition: bytes) -> tuple[str, str | None]:
+    """Return a part's name, and its file name if it has one."""
+    parameters = _parameters(disposition)
+    name, file_name, extended = (parameters.get(key) for key in (b"name", b"filename", b"filename*"))
+    if not name:
+        raise Invalid("A part of the form has no name.")
+    if extended is not None:
+        return _browser_text(name), _extended_text(extended)
+    return _browser_text(name), None if file_name is None else _browser_text(file_name)
+
+
+def _parameters(disposition: bytes) -> dict[bytes, bytes]:
+    """Return the parameters of a Content-Disposition by lower-case name.
+
+    The library's parser does not serve here: it cuts the folder from what looks like a Windows path and drops
+    `filename*`.
+    """
+    found: dict[bytes, bytes] = {}
+    rest = disposition.rstrip(b"; \t")
+    position = len(rest.partition(b";")[0])
+    while position < len(rest):
+        match = _PARAMETER.match(rest, position)
+        if match is None:
+            raise Invalid("A part of the form has a malformed Content-Disposition header.")
+        escaped, raw, token = match.group("escaped", "raw", "token")
+        found[match["name"].lower()] = (
+            raw or (token or b"").strip() if escaped is None else _ESCAPE.sub(rb"\1", escaped)
+        )
+        position = match.end()
+    return found
+
+
+def _browser_text(raw: bytes) -> str:
+    return _text(_BROWSER_ESCAPE.sub(lambda match: unquote_to_bytes(match[0]), raw))
+
+
+def _extended_text(value: bytes) -> str:
+    """Decode `charset'language'percent-encoded` (RFC 5987, section 3.2)."""
+    if value.count(b"'") < 2:
+        raise Invalid("A part of the form has a malformed filename* parameter.")
+    charset, _, encoded = value.split(b"'", 2)
+    raw = unquote_to_bytes(encoded)
+    return raw.decode("latin-1") if charset.lower() == b"iso-8859-1" else _text(raw)
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _field_text(part: _Part) -> str:
+    try:
+        return part.value.decode()
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{part.name:.100} must be valid UTF-8.", field=part.name) from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import anyio
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,8 +15,13 @@ from pet.storage.blobs import ObjectStoreBlobs
 from pet.storage.sql.database import Database
 
 
-def health_routes(database: Database, blobs: ObjectStoreBlobs) -> list[Route]:
-    """Return `/health/live` and `/health/ready`."""
+def health_routes(database: Database, blobs: ObjectStoreBlobs, *, database_file: Path | None = None) -> list[Route]:
+    """Return `/health/live` and `/health/ready`.
+
+    Args:
+        database_file: the file of an embedded database. An open connection goes on where the file has been removed, and
+            what is written then is lost.
+    """
 
     async def live(request: Request) -> Response:
         """200 as long as the process answers at all: a supervisor restarts it when not."""
@@ -23,7 +31,10 @@ def health_routes(database: Database, blobs: ObjectStoreBlobs) -> list[Route]:
     async def ready(request: Request) -> Response:
         """200 when the database answers and media can be written, else 503: a proxy sends clients elsewhere."""
         del request
-        checks = {"database": await _database_answers(database), "media": await _media_can_be_written(blobs)}
+        checks = {
+            "database": await _database_answers(database, database_file),
+            "media": await _media_can_be_written(blobs),
+        }
         words = {name: "up" if is_up else "down" for name, is_up in checks.items()}
         is_ready = all(checks.values())
         return _report(200 if is_ready else 503, {"status": "ready" if is_ready else "unavailable", "checks": words})
@@ -31,11 +42,12 @@ def health_routes(database: Database, blobs: ObjectStoreBlobs) -> list[Route]:
     return [Route("/health/live", live), Route("/health/ready", ready)]
 
 
-async def _database_answers(database: Database) -> bool:
+async def _database_answers(database: Database, file: Path | None) -> bool:
     try:
-        return await database.row("SELECT 1 AS answer") is not None
+        await database.row("SELECT 1 FROM account LIMIT 1")  # a table's: a constant would be answered from thin air
     except Unavailable:
         return False
+    return file is None or await anyio.Path(file).exists()
 
 
 async def _media_can_be_written(blobs: ObjectStoreBlobs) -> bool:

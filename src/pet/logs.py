@@ -107,6 +107,8 @@ def _install(handler: logging.Handler, level: int) -> None:
     root.setLevel(level)
     for name in _TALKATIVE_LOGGERS:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+    # At info it says "shutdown" whenever a connection is closed, in the middle of a start too.
+    logging.getLogger("tortoise").setLevel(max(level, logging.WARNING))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

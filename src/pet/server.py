@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
+from pet.http_protocol import ImpatientProtocol
 from pet.settings import SettingsError
 
 GRACE_SECONDS = 30
@@ -22,6 +25,7 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 seconds for which common proxies reuse a connection, so that none meets one that just closed."""
 
 MAX_WEBSOCKET_MESSAGE = 1024 * 1024
+BACKLOG = 2048
 OPEN_FILES = 65_536
 
 
@@ -35,15 +39,16 @@ def listen(host: str, port: int) -> list[socket.socket]:
     """
     listeners: list[socket.socket] = []
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
-            dual = family is socket.AF_INET6 and host == "::" and socket.has_dualstack_ipv6()
-            listeners.append(socket.create_server(address, family=family, backlog=2048, dualstack_ipv6=dual))
+        for family, address in _addresses(host, port):
+            dual = host == "::" and socket.has_dualstack_ipv6()
+            listeners.append(socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=dual))
     except OSError as error:
-        for listener in listeners:
-            listener.close()
-        sentence = f"Cannot listen on {host} (PET_HOST), port {port} (PET_PORT): {_reason(error)}."
-        raise SettingsError([sentence]) from error
+        # A name like localhost stands for an address of either version, of which a machine may have but one.
+        if not (listeners and error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}):
+            for listener in listeners:
+                listener.close()
+            sentence = f"Cannot listen on {host} (PET_HOST), port {port} (PET_PORT): {_reason(error)}."
+            raise SettingsError([sentence]) from error
     return listeners
 
 
@@ -55,6 +60,7 @@ def run(app: Starlette, listeners: Sequence[socket.socket], *, when_ready: Calla
     _raise_file_limit()
     config = uvicorn.Config(
         app,
+        http=ImpatientProtocol,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -91,6 +97,12 @@ class _Server(uvicorn.Server):
         with super().capture_signals():
             yield
             self._captured_signals.clear()
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
+    """Return what a name stands for, IPv4 first."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return sorted({(family, address) for family, _, _, _, address in found}, key=lambda item: item[0])
 
 
 def _reason(error: OSError) -> str:

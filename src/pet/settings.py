@@ -27,6 +27,7 @@ LOCAL = "local"
 """Stands among the CORS origins for localhost, 127.0.0.1 and [::1] on any port."""
 
 _LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
+_REACHED_BY_LOCALHOST = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104 - names to compare with
 _NOT_YET = ("PET_AMQP_URL", "PET_DOCUMENTS_URL", "PET_REDIS_URL")
 
 
@@ -100,6 +101,11 @@ def _media_url(text: str) -> str:
     return text
 
 
+def _own_url(host: str, port: int) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{'localhost' if host in _REACHED_BY_LOCALHOST else name}:{port}"
+
+
 def _long_enough(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and len(secret.get_secret_value().encode()) < SECRET_KEY_MIN_BYTES:
         raise ValueError
@@ -136,9 +142,10 @@ class Settings(BaseSettings):
         str,
         AfterValidator(_web_url),
         Must("an http:// or https:// URL without user, query and fragment"),
-    ] = Field(default_factory=lambda data: f"http://localhost:{data['port']}")
+    ] = Field(default_factory=lambda data: _own_url(data["host"], data["port"]))
     """The URL by which clients reach the service; every URL in an answer begins with it.
-    Default: `http://localhost:3000`, with the port of `PET_PORT`."""
+    Default: `http://localhost:3000`, with the port of `PET_PORT`, and with `PET_HOST` where localhost is not among
+    it."""
 
     secret_key: Annotated[
         SecretStr | None,
@@ -225,6 +232,12 @@ class Settings(BaseSettings):
     def names(cls) -> dict[str, str]:
         """Return the field of each variable's name, in the order in which people read about them."""
         return {PREFIX + field.upper(): field for field in cls.model_fields}
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of the embedded database; None where the database is a server's."""
+        is_embedded = self.database_url.startswith("sqlite:")
+        return Path(self.database_url.removeprefix("sqlite://")) if is_embedded else None
 
     @property
     def cors_origin_pattern(self) -> str:

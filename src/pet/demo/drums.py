@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from math import exp, sin, tau
 
-from pet.demo.instruments import RATE, Samples, ringing
+from pet.demo.instruments import RATE, Samples, ringing, shaped
 
 
 @cache
@@ -17,8 +17,8 @@ def kick() -> tuple[float, ...]:
     for i in range(int(0.32 * RATE)):
         second = i / RATE
         phase += tau * (46 + 84 * exp(-second * 32)) / RATE
-        samples.append(0.95 * sin(phase) * exp(-second * 9) * min(1.0, i / 40))
-    return tuple(samples)
+        samples.append(0.95 * sin(phase) * exp(-second * 9))
+    return tuple(shaped(samples, attack_seconds=0.002, release_seconds=0.03))
 
 
 @cache

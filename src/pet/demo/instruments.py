@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from functools import cache
-from math import cos, exp, pi, sin, tau
+from math import cos, exp, pi, sin, sqrt, tau
 from operator import add
 
 RATE = 22_050
@@ -23,6 +23,8 @@ _CYCLE = 4096
 _HIGHEST = 0.45 * RATE
 _ATTACK_SECONDS = 0.004
 _RELEASE_SECONDS = 0.04
+_PLUCK_SECONDS = 0.3
+_PLUCK_LOUDNESS = 0.2
 
 Partials = Sequence[tuple[float, float, float]]
 """Multiple of the note's frequency, level, and decay per second."""
@@ -35,7 +37,7 @@ _BASS: Partials = ((1, 0.8, 2.2), (2, 0.34, 3.5), (3, 0.16, 5.5), (4, 0.06, 8.0)
 
 def hertz_of(note: int) -> float:
     """Return the frequency of a MIDI note number: 69 is the A of 440 hertz."""
-    return 440.0 * 2.0 ** ((note - 69) / 12)
+    return float(440.0 * 2.0 ** ((note - 69) / 12))
 
 
 def keys(note: int, seconds: float) -> Samples:
@@ -77,7 +79,11 @@ def guitar(note: int, seconds: float) -> Samples:
     while len(line) < count:
         window = line[-length - 2 :]
         line += [far * a + middle * b + near * c for a, b, c in zip(window, window[1:], window[2:], strict=False)]
-    return _shaped(line[:count], _ATTACK_SECONDS, _RELEASE_SECONDS)
+    string = line[:count]
+    # High strings lose their noise sooner; all of them begin equally loud.
+    start = string[: int(_PLUCK_SECONDS * RATE)]
+    gain = _PLUCK_LOUDNESS / (sqrt(sum(sample * sample for sample in start) / max(1, len(start))) or 1.0)
+    return shaped([gain * sample for sample in string], _ATTACK_SECONDS, _RELEASE_SECONDS)
 
 
 def strings(note: int, seconds: float) -> Samples:
@@ -85,18 +91,18 @@ def strings(note: int, seconds: float) -> Samples:
     step = hertz_of(note) * _CYCLE / RATE
     slow, fast, cycle, mask = step * 0.9975, step * 1.0025, _soft_cycle(), _CYCLE - 1
     samples = [cycle[int(i * slow) & mask] + cycle[int(i * fast) & mask] for i in range(int(seconds * RATE))]
-    return _shaped(samples, min(0.35, seconds / 3), min(0.5, seconds / 3))
+    return shaped(samples, min(0.35, seconds / 3), min(0.5, seconds / 3))
 
 
 def synth(note: int, seconds: float) -> Samples:
     """Return a bright plucked synthesiser's note."""
     step, cycle, mask = hertz_of(note) * _CYCLE / RATE, _bright_cycle(), _CYCLE - 1
     fading = exp(-3.2 / RATE)
-    level, samples = 0.6, []
+    level, samples = 0.9, []
     for i in range(int(seconds * RATE)):
         samples.append(cycle[int(i * step) & mask] * level)
         level *= fading
-    return _shaped(samples, _ATTACK_SECONDS, _RELEASE_SECONDS)
+    return shaped(samples, _ATTACK_SECONDS, _RELEASE_SECONDS)
 
 
 INSTRUMENTS: dict[str, Callable[[int, float], Samples]] = {
@@ -116,7 +122,7 @@ def _struck(note: int, seconds: float, partials: Partials) -> Samples:
     for multiple, level, decay in partials:
         if (hertz := hertz_of(note) * multiple) < _HIGHEST:
             total = list(map(add, total, ringing(hertz, level, decay, count)))
-    return _shaped(total, _ATTACK_SECONDS, _RELEASE_SECONDS)
+    return shaped(total, _ATTACK_SECONDS, _RELEASE_SECONDS)
 
 
 def ringing(hertz: float, level: float, decay: float, count: int) -> Samples:
@@ -131,7 +137,7 @@ def ringing(hertz: float, level: float, decay: float, count: int) -> Samples:
     return samples
 
 
-def _shaped(samples: Samples, attack_seconds: float, release_seconds: float) -> Samples:
+def shaped(samples: Samples, attack_seconds: float, release_seconds: float) -> Samples:
     """Raise the beginning and lower the end smoothly: an edge would click."""
     attack = min(int(attack_seconds * RATE), len(samples))
     release = min(int(release_seconds * RATE), len(samples) - attack)
@@ -154,6 +160,4 @@ def _bright_cycle() -> tuple[float, ...]:
 
 def _cycle(levels: Sequence[float]) -> tuple[float, ...]:
     """Return one cycle of the harmonics' sum; few enough harmonics that none is folded back at the highest notes."""
-    return tuple(
-        sum(level * sin(tau * k * i / _CYCLE) for k, level in enumerate(levels, 1)) for i in range(_CYCLE)
-    )
+    return tuple(sum(level * sin(tau * k * i / _CYCLE) for k, level in enumerate(levels, 1)) for i in range(_CYCLE))

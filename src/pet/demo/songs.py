@@ -41,18 +41,18 @@ class Chord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How a song is played. `lead` and `drums` alternate from bar to bar when there are several patterns.
+    """How a song is played.
 
-    `lead` has digits, which count through the chord's notes, `bass` 1, 5 and 8 for root, fifth and octave. `drums` maps
-    a drum to its patterns: `x` is a stroke, `o` a softer one. `swing` delays every second eighth by that part of a
-    sixteenth. `echo` is the delay of the lead's echo in sixteenths.
+    `lead` has digits, which count through the chord's notes; its patterns alternate from bar to bar. `bass` has 1, 5
+    and 8 for root, fifth and octave. `drums` has a drum and its pattern: `x` is a stroke, `o` a softer one. `swing`
+    delays every second eighth by that part of a sixteenth. `echo` is the delay of the lead's echo in sixteenths.
     """
 
     lead_by: str
     lead: tuple[str, ...]
     chords_by: str
     bass: str
-    drums: dict[str, tuple[str, ...]]
+    drums: tuple[tuple[str, str], ...]
     swing: float = 0.0
     echo: int = 3
     lead_octave: int = 1
@@ -105,17 +105,19 @@ def _lifted(note: int, floor: int) -> int:
 
 FOLK = Style(
     lead_by="guitar",
+    lead_octave=0,
     lead=("0.2.1.2.3.2.1.2.", "0.2.3.4.3.2.1.3."),
     chords_by="strings",
     bass="1.......5.......",
-    drums={"kick": ("x.........x.....",), "brush": ("....o.......o...",), "shaker": ("o.o.o.o.o.o.o.o.",)},
+    drums=(("kick", "x.........x....."), ("brush", "....o.......o..."), ("shaker", "o.o.o.o.o.o.o.o.")),
 )
 WALTZ = Style(
     lead_by="guitar",
+    lead_octave=0,
     lead=("0.2.3.4.3.2.", "0.3.2.4.5.4."),
     chords_by="strings",
     bass="1.......5...",
-    drums={"kick": ("o...........",), "brush": ("....o...o...",)},
+    drums=(("kick", "o..........."), ("brush", "....o...o...")),
     echo=4,
 )
 SNOWFALL = Style(
@@ -123,22 +125,23 @@ SNOWFALL = Style(
     lead=("0...2...4...3...", "1...3..5....4..."),
     chords_by="strings",
     bass="1...............",
-    drums={"shaker": ("o.......o.......",)},
+    drums=(("shaker", "o.......o......."),),
     echo=3,
 )
 BOSSA = Style(
     lead_by="guitar",
+    lead_octave=0,
     lead=("0..2..1...3..2..", "0..3..2...4..3.."),
     chords_by="keys",
     bass="1.....5.5.....1.",
-    drums={"rim": ("x..x..x...x..x..",), "shaker": ("o.o.o.o.o.o.o.o.",), "kick": ("o.......o.......",)},
+    drums=(("rim", "x..x..x...x..x.."), ("shaker", "o.o.o.o.o.o.o.o."), ("kick", "o.......o.......")),
 )
 SWING = Style(
     lead_by="keys",
     lead=("..0.2...3.2.1...", "0...3.4.....2.3."),
     chords_by="keys",
     bass="1...5...8...5...",
-    drums={"hat": ("x...x.o.x...x.o.",), "brush": ("....o.......o...",), "kick": ("o.......o.......",)},
+    drums=(("hat", "x...x.o.x...x.o."), ("brush", "....o.......o..."), ("kick", "o.......o.......")),
     swing=0.66,
 )
 TRAM = Style(
@@ -146,21 +149,22 @@ TRAM = Style(
     lead=("0.1.2.3.2.1.2.3.", "0.2.3.4.3.2.1.2."),
     chords_by="strings",
     bass="1.1.1.1.1.1.1.8.",
-    drums={"kick": ("x...x...x...x...",), "snare": ("....x.......x...",), "hat": ("..o...o...o...o.",)},
+    drums=(("kick", "x...x...x...x..."), ("snare", "....x.......x..."), ("hat", "..o...o...o...o.")),
 )
 NEON = Style(
     lead_by="bell",
     lead=("0...3.2.....4.3.", "2...4.3...1....."),
     chords_by="strings",
     bass="1..1..1.1..1..5.",
-    drums={"kick": ("x.......x.x.....",), "snare": ("....x.......x...",), "hat": ("o.o.o.o.o.o.o.o.",)},
+    drums=(("kick", "x.......x.x....."), ("snare", "....x.......x..."), ("hat", "o.o.o.o.o.o.o.o.")),
 )
 HIGHLIFE = Style(
     lead_by="guitar",
+    lead_octave=0,
     lead=("0.23.2.4.32.1.2.", "4.32.3.5.43.2.1."),
     chords_by="marimba",
     bass="1..1..5.8..5..1.",
-    drums={"kick": ("x.....x.x.......",), "rim": ("x..x...x..x.x...",), "shaker": ("o.o.o.o.o.o.o.o.",)},
+    drums=(("kick", "x.....x.x......."), ("rim", "x..x...x..x.x..."), ("shaker", "o.o.o.o.o.o.o.o.")),
     echo=2,
 )
 PALMWINE = Style(
@@ -168,13 +172,13 @@ PALMWINE = Style(
     lead=("0..2..3.2..4..3.", "3..4..5.4..2..1."),
     chords_by="guitar",
     bass="1...5.1...5.8.5.",
-    drums={"kick": ("x.......x.......",), "rim": ("..x..x....x..x..",), "hat": ("o.o.o.o.o.o.o.o.",)},
+    drums=(("kick", "x.......x......."), ("rim", "..x..x....x..x.."), ("hat", "o.o.o.o.o.o.o.o.")),
 )
 LOFI = Style(
     lead_by="keys",
     lead=("..2...3.....4.2.", "0.....3.2......."),
     chords_by="keys",
     bass="1.....1...5.....",
-    drums={"kick": ("x......x..x.....",), "snare": ("....o.......o...",), "hat": ("o.o.o.o.o.o.o.oo",)},
+    drums=(("kick", "x......x..x....."), ("snare", "....o.......o..."), ("hat", "o.o.o.o.o.o.o.oo")),
     swing=0.4,
 )

@@ -71,7 +71,7 @@ class _Band:
                 self._chords(begin, bar)
                 self._lead(begin, bar, number)
                 self._bass(begin, bar)
-                self._drums(begin, number)
+                self._drums(begin)
 
     def _chords(self, begin: float, bar: Chord) -> None:
         style, length = self._score.style, self._score.steps * self._score.step_seconds
@@ -98,9 +98,9 @@ class _Band:
             lasting = round((end - step) * self._score.step_seconds * 0.95, 3)
             self.bass.play(self._time(begin, step), self._note("bass", bar.bass + _BASS_NOTES[sign], lasting))
 
-    def _drums(self, begin: float, number: int) -> None:
-        for drum, patterns in self._score.style.drums.items():
-            for step, sign in enumerate(patterns[number % len(patterns)]):
+    def _drums(self, begin: float) -> None:
+        for drum, pattern in self._score.style.drums:
+            for step, sign in enumerate(pattern):
                 if sign != ".":
                     self.drums.play(self._time(begin, step), DRUMS[drum](), 1.0 if sign == "x" else 0.55)
 
@@ -135,12 +135,12 @@ def play(score: Score, seconds: float | None = None) -> array[int]:
 
 
 def _side(band: _Band, echo: Samples, lead_level: float, delays: Sequence[int]) -> Samples:
-    """Mix one channel: the lead stands left of the middle, its echoes wander, and the room differs from side to side."""
+    """Mix one channel: the lead stands left of the middle, its echoes wander, and the room differs."""
     parts = zip(band.chords.samples, band.lead.samples, echo, strict=True)
-    tuneful = [0.3 * chords + 0.55 * lead_level * lead + 0.55 * late for chords, lead, late in parts]
+    tuneful = [0.26 * chords + 0.55 * lead_level * lead + 0.55 * late for chords, lead, late in parts]
     room = _reflected(tuneful, delays)
     rhythm = zip(tuneful, room, band.bass.samples, band.drums.samples, strict=True)
-    return [dry + wet + 0.6 * bass + 0.6 * drums for dry, wet, bass, drums in rhythm]
+    return [dry + wet + 0.4 * bass + 0.55 * drums for dry, wet, bass, drums in rhythm]
 
 
 def _delayed(samples: Samples, delay: int, level: float) -> Samples:

@@ -10,7 +10,7 @@ from typing import Protocol
 from pet.domain.delivery import Delivery
 from pet.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from pet.domain.events import Event, UserCreated, UserDeleted, UserUpdated
-from pet.domain.ids import UserId, new_uuid7
+from pet.domain.ids import SessionId, UserId, new_uuid7
 from pet.domain.limits import LOGIN, REGISTER, RateLimits, charged
 from pet.domain.passwords import PasswordHasher
 from pet.domain.sessions import SessionService, TokenPair
@@ -68,11 +68,19 @@ class Accounts(Protocol):
     async def set_password(self, user_id: UserId, *, old_hash: str, new_hash: str) -> bool:
         """Replace the hash if it is still the old one; False when another change came first."""
 
-    async def set_role(self, user_id: UserId, role: Role, event: Event) -> None:
-        """Change a role; does nothing when the account is gone."""
+    async def change_password(
+        self, user_id: UserId, *, old_hash: str, new_hash: str, keep: SessionId | None = None
+    ) -> bool:
+        """Replace the hash if it is still the old one, and end all sessions but one, in one transaction.
+
+        False, and nothing is changed, when another change came first.
+        """
+
+    async def set_role(self, user_id: UserId, role: Role, event: Event) -> bool:
+        """Change a role; False, without an event, when the account is gone."""
 
     async def remove(self, user_id: UserId, event: Event) -> bool:
-        """Remove an account; False, without an event, when it is gone already."""
+        """Remove an account with its sessions; False, without an event, when it is gone already."""
 
 
 class AccountService:
@@ -140,7 +148,7 @@ class AccountService:
         by_account = f"account:{identity_key(email.strip())}"
         async with charged(self._limits, LOGIN, f"address:{client.address}", by_account):
             account = await self._proven(await self._accounts.find_by_email(email.strip()), password)
-            return account, await self.sessions.open(account.user_id, client)
+            return account, await self._opened(account, client)
 
     async def refresh(self, refresh_token: str) -> tuple[Account, TokenPair]:
         """Exchange a refresh token for the next pair.
@@ -190,9 +198,12 @@ class AccountService:
         async with charged(self._limits, LOGIN, f"address:{client.address}"):
             account = await self._proven(await self._accounts.find(user_id), old_password)
         new_hash = await self._hasher.hash(new_password)
-        if not await self._accounts.set_password(user_id, old_hash=account.password_hash, new_hash=new_hash):
+        kept = keep.session_id if keep and keep.user_id == user_id else None
+        if not await self._accounts.change_password(
+            user_id, old_hash=account.password_hash, new_hash=new_hash, keep=kept
+        ):
             raise Conflict("The password was changed at the same moment. Please try again.")
-        await self.sessions.end_all(user_id, but=keep.session_id if keep and keep.user_id == user_id else None)
+        self.sessions.forget_user(user_id)
 
     async def delete(self, client: Client, user_id: UserId, *, password: str) -> None:
         """Remove an account, its sessions and, by its event, everything that belonged to it.
@@ -205,7 +216,7 @@ class AccountService:
             await self._proven(await self._accounts.find(user_id), password)
         event = UserDeleted(user_id=user_id, occurred_at=self._clock())
         if await self._accounts.remove(user_id, event):
-            await self.sessions.end_all(user_id)
+            self.sessions.forget_user(user_id)
             await self._delivery.deliver([event])
 
     async def promote(self, username: str) -> Account:
@@ -218,9 +229,9 @@ class AccountService:
         if account is None:
             raise NotFound(f"There is no user called {username}.", field="username")
         event = UserUpdated(user_id=account.user_id, occurred_at=self._clock(), role=Role.ADMIN.value)
-        await self._accounts.set_role(account.user_id, Role.ADMIN, event)
-        await self._delivery.deliver([event])
-        return account
+        if await self._accounts.set_role(account.user_id, Role.ADMIN, event):
+            await self._delivery.deliver([event])
+        return replace(account, role=Role.ADMIN)
 
     async def _proven(self, account: Account | None, password: str) -> Account:
         """Return the account when the password is right; it takes as long when there is no account."""
@@ -230,8 +241,21 @@ class AccountService:
         if not self._hasher.needs_rehash(account.password_hash):
             return account
         new_hash = await self._hasher.hash(password)
-        await self._accounts.set_password(account.user_id, old_hash=account.password_hash, new_hash=new_hash)
-        return replace(account, password_hash=new_hash)
+        if await self._accounts.set_password(account.user_id, old_hash=account.password_hash, new_hash=new_hash):
+            return replace(account, password_hash=new_hash)
+        return await self._proven(await self._accounts.find(account.user_id), password)
+
+    async def _opened(self, account: Account, client: Client) -> TokenPair:
+        """Start a session; not for a password that was changed, or an account that went, while it was being proved.
+
+        That change ended all sessions, perhaps just before this one began.
+        """
+        pair = await self.sessions.open(account.user_id, client)
+        current = await self._accounts.find(account.user_id)
+        if current is None or current.password_hash != account.password_hash:
+            await self.sessions.close(pair.refresh_token)
+            raise Unauthenticated(_WRONG)
+        return pair
 
     async def _role_of(self, user_id: UserId) -> str | None:
         account = await self._accounts.find(user_id)
@@ -263,6 +287,6 @@ def _check_password(password: str, *, field: str) -> None:
 
 def _checked_email(email: str) -> str:
     text = email.strip()
-    if len(text) > MAX_EMAIL or not _EMAIL.fullmatch(text):
+    if max(len(text), len(identity_key(text))) > MAX_EMAIL or not _EMAIL.fullmatch(text):
         raise Invalid("email must be a valid email address.", field="email")
     return text

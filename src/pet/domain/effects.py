@@ -19,7 +19,6 @@ from pet.domain.events import (
     TrackPlayed,
     TrackUploaded,
     UserCreated,
-    UserDeleted,
     UserUpdated,
 )
 from pet.domain.ids import FileId, UserId
@@ -29,7 +28,10 @@ from pet.domain.viewers import Role
 
 @dataclass(frozen=True, slots=True)
 class CreateProfile:
-    """Make the profile of a new user, unless it is there."""
+    """Make the profile of a new user, unless it is there, or was purged already.
+
+    A profile that still holds the username belongs to an account that is gone, and gives way.
+    """
 
     user_id: UserId
     username: str
@@ -71,7 +73,7 @@ class AnnounceTrack:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceProfile:
-    """Add `profile_updated`, or move the one of the last hour to now."""
+    """Add `profile_updated`, or move the one of the last hour to now; a profile that is gone tells nothing."""
 
     user_id: UserId
     at: datetime
@@ -86,35 +88,24 @@ class RetractTrack:
 
 @dataclass(frozen=True, slots=True)
 class AcceptRequests:
-    """Accept everyone who waits to follow a profile that has become public, and count them."""
+    """Accept everyone who waited to follow a profile when it became public, and count them.
+
+    Whoever asks later, when it may be private again, is not meant.
+    """
 
     user_id: UserId
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class PurgeUser:
-    """Remove a user's profile, follows in both directions (counted down on the other side), and activities."""
-
-    user_id: UserId
-
-
-Effect = (
-    CreateProfile
-    | SetRole
-    | AddStats
-    | AddPlay
-    | AnnounceTrack
-    | AnnounceProfile
-    | RetractTrack
-    | AcceptRequests
-    | PurgeUser
-)
+Effect = CreateProfile | SetRole | AddStats | AddPlay | AnnounceTrack | AnnounceProfile | RetractTrack | AcceptRequests
 
 
 @singledispatch
 def effects_of(event: Event) -> Sequence[Effect]:
-    """Return what an event causes, in order; an event that the documents need not know of causes nothing."""
+    """Return what an event causes, in order; an event that the documents need not know of causes nothing.
+
+    What `UserDeleted` causes has no bound, hence it is done in steps: by `Projections.purge`.
+    """
     del event
     return ()
 
@@ -134,11 +125,6 @@ def _(event: UserUpdated) -> Sequence[Effect]:
     if event.is_news:
         effects.append(AnnounceProfile(event.user_id, event.occurred_at))
     return effects
-
-
-@effects_of.register
-def _(event: UserDeleted) -> Sequence[Effect]:
-    return (PurgeUser(event.user_id),)
 
 
 @effects_of.register

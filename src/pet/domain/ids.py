@@ -6,6 +6,7 @@ legacy `_id` of 24 hexadecimal digits, the same on every engine. Both begin with
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from typing import NewType
@@ -17,14 +18,18 @@ SessionId = NewType("SessionId", str)
 EventId = NewType("EventId", str)
 ObjectId = NewType("ObjectId", str)
 
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
 
 def new_uuid7() -> str:
-    """Return a new UUID version 7: 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=value))
+    """Return a new UUID version 7: 48 bits of Unix milliseconds, 12 of their fraction, then 62 random bits.
+
+    The fraction (RFC 9562, section 6.2, method 3) lets ids that one process makes one after the other grow.
+    """
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = (nanoseconds << 12) // 1_000_000
+    head = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7 << 12 | fraction
+    return str(UUID(int=head << 64 | 0x2 << 62 | secrets.randbits(62)))
 
 
 def new_object_id() -> ObjectId:
@@ -33,10 +38,8 @@ def new_object_id() -> ObjectId:
 
 
 def parse_uuid(text: str) -> str | None:
-    """Return the canonical form of a UUID in any usual spelling, or None when the text is no UUID."""
-    if len(text) != 36:
-        return None
-    try:
-        return str(UUID(text))
-    except ValueError:
-        return None
+    """Return the canonical form of a UUID in either case, or None when the text is no UUID.
+
+    The standard library would also take line breaks, underscores and signs for digits.
+    """
+    return text.lower() if _UUID.fullmatch(text) else None

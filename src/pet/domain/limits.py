@@ -58,12 +58,14 @@ async def charged(limits: RateLimits, bucket: Bucket, *keys: str) -> AsyncIterat
     Raises:
         RateLimited: a budget was spent already; the work inside does not begin.
     """
-    for key in keys:
-        await limits.spend(bucket, key)
+    spent: list[str] = []
     try:
+        for key in keys:
+            await limits.spend(bucket, key)
+            spent.append(key)
         yield
     except Exception as error:
         if isinstance(error, Unavailable) or not isinstance(error, DomainError):
-            for key in keys:
+            for key in spent:
                 await limits.refund(bucket, key)
         raise

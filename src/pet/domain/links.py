@@ -54,10 +54,13 @@ class Links:
     def own_image(self, url: str) -> FileId | None:
         """Return the file id of a media URL of this service, with or without its address; None for any other URL."""
         path = url.removeprefix(self._public_url)
-        parts = urlsplit(path)
+        try:
+            parts = urlsplit(path)
+        except ValueError:  # such as http://[
+            return None
         prefix, _, file_id = parts.path.rpartition("/")
         found = parse_uuid(file_id)
-        if parts.netloc or prefix not in ("/media/file", "/media/cover") or found is None:
+        if parts.scheme or parts.netloc or prefix not in ("/media/file", "/media/cover") or found is None:
             return None
         return FileId(found)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,9 @@ STREAM_PAGE = 500
 
 MAX_CURSOR = 200
 """Characters; ours are shorter, so what is cut off was none of ours."""
+
+_ITEM_ID = re.compile(r"[0-9a-f-]{1,36}")
+"""The form of every id by which a list is ordered. What has it not is none of ours, and some stores choke on it."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -75,7 +79,7 @@ def decode_cursor(kind: str, cursor: str | None, *, field: str = "after") -> Pos
         position = Position(at=from_milliseconds(int(milliseconds)), id=item_id)
     except (ValueError, OverflowError, OSError, binascii.Error) as error:
         raise _foreign(field) from error
-    if made_for != kind:
+    if made_for != kind or not _ITEM_ID.fullmatch(item_id):
         raise _foreign(field)
     return position
 

@@ -134,7 +134,7 @@ class Profiles(Protocol):
         What it raises is passed on, and nothing is changed.
 
         Raises:
-            NotFound: there is no such profile.
+            NotFound: there is no such profile, or its new cover image is gone.
         """
 
 

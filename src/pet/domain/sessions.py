@@ -53,7 +53,7 @@ class TokenPair:
 
 
 class Sessions(Protocol):
-    """Keeps sessions; an ended session is not there any more."""
+    """Keeps sessions; an ended session is not there any more. `Accounts` ends those of a user all at once."""
 
     async def add(self, session: Session) -> None:
         """Keep a new session."""
@@ -71,13 +71,13 @@ class Sessions(Protocol):
         """
 
     async def of_user(self, user_id: UserId, now: datetime) -> Sequence[Session]:
-        """Return a user's sessions that have not expired, last used first, at most 100."""
+        """Return a user's sessions that have not expired, last used first, at most 100.
+
+        Equal times order by session id, descending.
+        """
 
     async def remove(self, session_id: SessionId) -> None:
         """End a session; ending it twice does nothing."""
-
-    async def remove_all(self, user_id: UserId, *, but: SessionId | None = None) -> None:
-        """End a user's sessions, all or all but one."""
 
 
 class SessionService:
@@ -173,9 +173,8 @@ class SessionService:
             raise NotFound("Session not found", field="sessionId")
         await self._end(session_id)
 
-    async def end_all(self, user_id: UserId, *, but: SessionId | None = None) -> None:
-        """End a user's sessions, all or all but one."""
-        await self._sessions.remove_all(user_id, but=but)
+    def forget_user(self, user_id: UserId) -> None:
+        """Take note that sessions of a user were ended in the store."""
         self._cache.forget_user(user_id)
 
     async def _end(self, session_id: SessionId) -> None:

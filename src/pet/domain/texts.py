@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from pet.domain.errors import Invalid
@@ -15,25 +14,39 @@ MAX_TAG = 50
 MAX_LINK = 200
 MAX_TITLE = 200
 MAX_FILE_NAME = 255
-
-_WORD = re.compile(r"\w+")
+MAX_SEARCH_KEY = 100
+"""Characters of a word that a search compares: one letter can become eighteen when it is decomposed."""
 
 
 def identity_key(text: str) -> str:
     """Return the form under which emails and usernames are unique: NFKC, casefolded."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    return _storable(unicodedata.normalize("NFKC", text).casefold())
 
 
 def search_key(text: str) -> str:
-    """Return the form in which names are searched: without case and diacritics."""
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    """Return the form in which names are searched: without case and diacritics, cut to 100 characters."""
+    return _folded(text)[:MAX_SEARCH_KEY]
 
 
 def search_words(username: str, display_name: str | None) -> frozenset[str]:
     """Return the words by whose beginnings a person is found: the username, and every word of the display name."""
-    words = set(_WORD.findall(search_key(display_name or "")))
-    return frozenset({search_key(username), *words})
+    name = "".join(char if _belongs_to_word(char) else " " for char in _folded(display_name or ""))
+    return frozenset({search_key(username), *(word[:MAX_SEARCH_KEY] for word in name.split())})
+
+
+def _folded(text: str) -> str:
+    decomposed = _storable(unicodedata.normalize("NFKD", text).casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def _belongs_to_word(char: str) -> bool:
+    """Tell whether a character is a letter, a digit, an underscore or a mark (many scripts write vowels as marks)."""
+    return char == "_" or unicodedata.category(char)[0] in "LNM"
+
+
+def _storable(text: str) -> str:
+    """Replace what not every store can even compare, NUL and lone surrogates, by a character that no name holds."""
+    return "".join("\ufffd" if char == "\0" or "\ud800" <= char <= "\udfff" else char for char in text)
 
 
 def checked_text(value: str, *, field: str, limit: int, multiline: bool = False) -> str | None:

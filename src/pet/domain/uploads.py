@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery
-from pet.domain.errors import Forbidden, Invalid, NotFound, TooLarge, UnsupportedMedia
+from pet.domain.errors import Forbidden, Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
 from pet.domain.events import AvatarUploaded, CoverUploaded, Event, TrackUploaded
 from pet.domain.files import Files, FileType, MediaFile
 from pet.domain.ids import FileId, new_object_id, new_uuid7
@@ -231,7 +231,11 @@ class UploadService:
         *,
         cover: tuple[StagedBlob, MediaFile] | None = None,
     ) -> None:
-        """Make the bytes durable, then the record; whatever fails in between leaves neither."""
+        """Make the bytes durable, then the record; whatever is refused in between leaves neither.
+
+        When an engine breaks off, the record may have been stored nevertheless: then its note is gone and its bytes
+        must stay. Else the note leads the next sweep to them.
+        """
         pairs = [(blob, file), *([cover] if cover else [])]
         keys = [record.blob_key for _, record in pairs]
         await self._files.reserve(keys, self._clock())
@@ -239,6 +243,8 @@ class UploadService:
             for staged, record in pairs:
                 await staged.keep(record.blob_key)
             events = await self._files.add(file, event, cover=cover[1] if cover else None)
+        except Unavailable:
+            raise
         except Exception:
             for key in keys:
                 await self._blobs.remove(key)

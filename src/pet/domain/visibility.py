@@ -16,7 +16,7 @@ class ProfileView:
     """A profile as one viewer may see it.
 
     `profile` holds nothing that the viewer may not see: where `is_full` is False it is the card (names, avatar, role,
-    counters). `preferences` is None for anyone but the owner (and admins). `is_private` is for everyone.
+    counters). `preferences` is None for anyone but the owner. `is_private` is for everyone.
     """
 
     profile: Profile
@@ -41,7 +41,7 @@ def may_see_all(viewer: Viewer | None, profile: Profile, state: FollowState | No
 
 def view_of(viewer: Viewer | None, profile: Profile, state: FollowState | None) -> ProfileView:
     """Return a profile as the viewer may see it."""
-    is_own = viewer is not None and (viewer.user_id == profile.user_id or viewer.is_admin)
+    is_own = viewer is not None and viewer.user_id == profile.user_id
     is_full = may_see_all(viewer, profile, state)
     return ProfileView(
         profile=profile if is_full else _card(profile),

@@ -150,9 +150,14 @@ def _ogg_clock(packet: bytes) -> tuple[int, int, int]:
 
 def _m4a(file: BinaryIO, _start: int) -> tuple[float, float]:
     file.seek(0)
-    info = MP4Info(Atoms(file), file)
+    atoms = Atoms(file)
+    info = MP4Info(atoms, file)
     if not info.codec.startswith(("mp4a.40", "alac")):
         raise UnreadableError(f"an MP4 with {info.codec or 'no audio'} where AAC or ALAC is wanted")
+    if info.codec == "alac" and info.length > 0:
+        # Encoders write there what the samples take unpacked, and more than that for 16 bits.
+        sound_bytes = sum(atom.datalength for atom in atoms.atoms if atom.name == b"mdat")
+        return info.length, sound_bytes * 8 / info.length
     return info.length, info.bitrate
 
 

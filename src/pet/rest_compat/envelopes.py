@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from starlette.requests import Request
@@ -77,16 +78,21 @@ async def list_response(
     headers = {}
     if first.next is not None:
         following = request.url.include_query_params(limit=asked.limit, cursor=encode_cursor(asked.kind, first.next))
-        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+        # The path comes decoded, as anyone wrote it; a header takes only what a URL may hold.
+        headers["Link"] = f'<{quote(following.path)}?{following.query}>; rel="next"'
     body = b"".join((before, orjson.dumps(list(first.items)), end))
     return Response(body, headers=headers, media_type="application/json")
 
 
 async def _stream(read: ReadPage, first: JsonPage, before: bytes, end: bytes) -> AsyncIterator[bytes]:
-    page = first
-    yield before + orjson.dumps(list(page.items))[:-1]
-    while page.next is not None:
-        page = await read(page.next, STREAM_PAGE)
+    page, comma = first, b""
+    yield before + b"["
+    while True:
+        # A page may be empty before the end: what is just being deleted is left out of it.
         if page.items:
-            yield b"," + orjson.dumps(list(page.items))[1:-1]
+            yield comma + orjson.dumps(list(page.items))[1:-1]
+            comma = b","
+        if page.next is None:
+            break
+        page = await read(page.next, STREAM_PAGE)
     yield b"]" + end

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pet.domain.errors import DomainError, ErrorCode, RateLimited, Unavailable
+from pet.domain.errors import DomainError, ErrorCode, RateLimited, Service, Unavailable
 
 STATUS = {
     ErrorCode.INVALID: HTTPStatus.BAD_REQUEST,
@@ -25,6 +25,9 @@ STATUS = {
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+FAMILIES = {"auth": Service.AUTH, "users": Service.USER, "media": Service.MEDIA, "social": Service.SOCIAL}
+"""The first word of a path names the service that the document has behind it, whichever engine is down."""
+
 log = logging.getLogger("pet.rest")
 
 
@@ -36,11 +39,11 @@ def error_response(message: str, status: int, headers: dict[str, str] | None = N
 
 async def on_domain_error(request: Request, error: Exception) -> Response:
     """Translate an error of the domain."""
-    del request
     if not isinstance(error, DomainError):
         raise error
     if isinstance(error, Unavailable):
         log.warning("an engine is down", exc_info=error)
+        error = Unavailable(FAMILIES.get(request.url.path.split("/")[1], error.service))
     return error_response(error.message, STATUS[error.code], _headers(error))
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from pet.domain.errors import NotFound
 from pet.domain.files import FileType, MediaFile
 from pet.domain.ids import FileId, parse_uuid
-from pet.domain.viewers import Role, Viewer
+from pet.domain.viewers import Viewer
 from pet.domain.visibility import ProfileView
 from pet.rest_compat.bodies import user_id_in
 from pet.rest_compat.bytes import BlobResponse, Representation
@@ -120,7 +120,8 @@ async def _permitted(
     viewer = call.context.viewer
     if viewer is None:
         signed_for = services.links.signer_of(signed_id, dict(request.query_params))
-        viewer = Viewer(signed_for, Role.LISTENER) if signed_for else None
+        profile = await services.profiles.find(signed_for) if signed_for else None
+        viewer = Viewer(profile.user_id, profile.role) if profile else None
     view = (await services.visibility.by_ids(viewer, [file.user_id])).get(file.user_id)
     if view is None or not (view.is_full or file.type is FileType.AVATAR):
         raise NotFound(message)

@@ -9,7 +9,7 @@ from re import Pattern
 from typing import Any, cast
 
 import orjson
-from cross_web import HTTPException
+from cross_web import HTTPException, StarletteRequestAdapter
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -47,6 +47,14 @@ async def open_context(connection: HTTPConnection) -> Context:
     return await Context.open(state.services, state.client, connection.headers.getlist("authorization"))
 
 
+class OpenRequest(StarletteRequestAdapter):
+    """Strawberry's view of a request, with the request itself: a form is read from its stream."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self.raw = request
+
+
 class GraphQLEndpoint(GraphQL[Context, None]):
     """One schema over HTTP and WebSockets.
 
@@ -54,6 +62,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     since cookies are never an identity, no foreign page can send one in somebody's name.
     """
 
+    request_adapter_class = OpenRequest
     websocket_adapter_class = CheckedSocket
 
     def __init__(self, schema: Schema, *, origin_pattern: Pattern[str]) -> None:
@@ -103,18 +112,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return self._origin_pattern.fullmatch(origin) is not None
 
     async def parse_http_body(self, request: Any) -> GraphQLRequestData | list[GraphQLRequestData]:
-        """Parse a request; whatever has not the form of one is a 400 and never a failure of ours."""
-        try:
-            parsed = await super().parse_http_body(request)
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise Invalid("The request is not a well-formed GraphQL request.") from error
+        """Parse a request; what the base class lets through unseen is checked here."""
+        parsed = await super().parse_http_body(request)
         if isinstance(parsed, GraphQLRequestData) and not isinstance(parsed.operation_name, str | None):
             raise Invalid("operationName must be a string or null.", field="operationName")
         return parsed
 
     async def parse_multipart(self, request: Any) -> dict[str, Any]:
         """Read files to temporary objects as they arrive, and put them where `map` says."""
-        raw: Request = request.request
+        raw: Request = request.raw
         context = await open_context(raw)
         if context.known_viewer is None:
             raise Unauthenticated("Uploads need the header Authorization: Bearer <accessToken>.")
@@ -126,8 +132,30 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             field_limit=MAX_OPERATIONS_FIELD,
         )
         form = await raw.state.uploads.enter_async_context(reading)
-        operations, places = (self.decode_json(form.fields[name]) for name in ("operations", "map"))
+        operations, places = (self.parse_json(form.fields.get(name, "null")) for name in ("operations", "map"))
         return place_files(operations, places, form.files)
+
+    def parse_json(self, data: str | bytes) -> dict[str, Any]:
+        """Return an object; null, which stands for an absent one, is empty.
+
+        Raises:
+            Invalid: the text is no JSON, or something else than an object; batches are not taken.
+        """
+        try:
+            decoded = self.decode_json(data)
+        except ValueError as error:
+            raise Invalid("The request holds text that is not valid JSON.") from error
+        if not isinstance(decoded, dict | None):
+            raise Invalid("A GraphQL request is one JSON object.")
+        return decoded or {}
+
+    def decode_json(self, data: str | bytes) -> Any:
+        """Decode strictly: no NaN, no invalid UTF-8, no bottomless nesting."""
+        return orjson.loads(data)
+
+    def encode_json(self, data: object) -> bytes:
+        """Encode an answer."""
+        return orjson.dumps(data)
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Begin a response in the media type that the client asks for."""
@@ -151,14 +179,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if sub_response.media_type == GRAPHQL_RESPONSE and "data" not in response_data:
             response.status_code = HTTPStatus.BAD_REQUEST
         return response
-
-    def decode_json(self, data: str | bytes) -> Any:
-        """Decode strictly: no NaN, no invalid UTF-8, no bottomless nesting."""
-        return orjson.loads(data)
-
-    def encode_json(self, data: object) -> bytes:
-        """Encode an answer."""
-        return orjson.dumps(data)
 
 
 def _refused(request: Request, status: int, code: ErrorCode, message: str) -> Response:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pet.domain.errors import Invalid
 from pet.domain.uploads import Upload
 
+_INDEX = re.compile("[0-9]{1,6}")
+"""More digits than a list in `operations` can need, and few enough for `int`."""
 
-def place_files(operations: Any, places: Any, files: Mapping[str, Upload]) -> dict[str, Any]:
+
+def place_files(operations: dict[str, Any], places: Mapping[str, Any], files: Mapping[str, Upload]) -> dict[str, Any]:
     """Put every file in the place of the nulls that `map` names, and return the operations.
 
     Raises:
         Invalid: a place is not a null inside the variables, or a file is not there.
     """
-    if not isinstance(operations, dict) or not isinstance(places, dict):
-        raise Invalid("operations and map must be JSON objects.")
     for name, paths in places.items():
         if name not in files:
             raise Invalid(f"map names the file {name!r}, which was not sent.", field="map")
@@ -43,7 +45,7 @@ def _place(operations: dict[str, Any], path: str, file: Upload) -> None:
 def _known_key(holder: Any, key: str, path: str) -> str | int:
     if isinstance(holder, dict) and key in holder:
         return key
-    if isinstance(holder, list) and key.isdecimal() and int(key) < len(holder):
+    if isinstance(holder, list) and _INDEX.fullmatch(key) and int(key) < len(holder):
         return int(key)
     raise _wrong(path)
 

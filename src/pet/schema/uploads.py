@@ -107,6 +107,8 @@ async def upload_cover(
     """Add a cover."""
     viewer = info.context.required_viewer
     bound = FileId(_known(track_id, "Track not found", "trackId")) if track_id else None
+    if bound:
+        await _require_visible(info, bound, "Track not found", "trackId")
     published = await info.context.services.uploads.cover(viewer, info.context.client, file, track_id=bound)
     image = await media_file(info, published.image)
     track = Track(entity=published.track, is_private=image.is_private) if published.track else None
@@ -125,6 +127,7 @@ async def update_track(
         for name, value in (("title", input.title), ("artist", input.artist), ("album", input.album))
     }
     found = FileId(_known(file_id, "Track not found", "fileId"))
+    await _require_visible(info, found, "Track not found", "fileId")
     entity = await info.context.services.files.update_track(viewer, found, TrackChange(**given))
     return TrackPayload(track=Track(entity=entity, is_private=await _is_private(info, entity)))
 
@@ -133,6 +136,7 @@ async def delete_media(info: Info, file_id: FileIdArgument) -> DeleteMediaPayloa
     """Delete a file of the viewer's own."""
     viewer = info.context.required_viewer
     found = FileId(_known(file_id, "File not found", "fileId"))
+    await _require_visible(info, found, "File not found", "fileId")
     await info.context.services.files.delete(viewer, found)
     return DeleteMediaPayload(deleted_file_id=strawberry.ID(found))
 
@@ -140,6 +144,18 @@ async def delete_media(info: Info, file_id: FileIdArgument) -> DeleteMediaPayloa
 async def media_file(info: Info, entity: FileEntity) -> MediaFile:
     """Return a file of someone's as GraphQL shows it."""
     return MediaFile(entity=entity, is_private=await _is_private(info, entity))
+
+
+async def _require_visible(info: Info, file_id: FileId, message: str, field: str) -> None:
+    """Refuse a private person's file as if it were not there.
+
+    Raises:
+        NotFound: the viewer may not see that the file exists.
+    """
+    services = info.context.services
+    file = await services.files.find(file_id)
+    if file and not await services.visibility.may_see(info.context.viewer, file.user_id):
+        raise NotFound(message, field=field)
 
 
 async def _is_private(info: Info, entity: FileEntity) -> bool:

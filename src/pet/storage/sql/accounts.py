@@ -7,7 +7,7 @@ from tortoise.exceptions import IntegrityError
 from pet.domain.accounts import Account
 from pet.domain.errors import Conflict, Service
 from pet.domain.events import Event
-from pet.domain.ids import UserId
+from pet.domain.ids import SessionId, UserId
 from pet.domain.texts import identity_key
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Role
@@ -33,7 +33,9 @@ class SqlAccounts:
         except IntegrityError as error:
             if await self.find_by_email(account.email):
                 raise Conflict("Email already exists", field="email") from error
-            raise Conflict("Username already exists", field="username") from error
+            if await self.find_by_username(account.username):
+                raise Conflict("Username already exists", field="username") from error
+            raise
 
     async def find(self, user_id: UserId) -> Account | None:
         """See `Accounts.find`."""
@@ -56,14 +58,30 @@ class SqlAccounts:
 
         return await self._db.atomically(work)
 
-    async def set_role(self, user_id: UserId, role: Role, event: Event) -> None:
+    async def change_password(
+        self, user_id: UserId, *, old_hash: str, new_hash: str, keep: SessionId | None = None
+    ) -> bool:
+        """See `Accounts.change_password`."""
+
+        async def work(sql: Statements) -> bool:
+            update = "UPDATE account SET password_hash = ? WHERE user_id = ? AND password_hash = ?"
+            if not await sql.run(update, new_hash, user_id, old_hash):
+                return False
+            await sql.run("DELETE FROM session WHERE user_id = ? AND session_id <> ?", user_id, keep or "")
+            return True
+
+        return await self._db.atomically(work)
+
+    async def set_role(self, user_id: UserId, role: Role, event: Event) -> bool:
         """See `Accounts.set_role`."""
 
-        async def work(sql: Statements) -> None:
-            if await sql.run("UPDATE account SET role = ? WHERE user_id = ?", role.value, user_id):
-                await store_event(sql, event)
+        async def work(sql: Statements) -> bool:
+            if not await sql.run("UPDATE account SET role = ? WHERE user_id = ?", role.value, user_id):
+                return False
+            await store_event(sql, event)
+            return True
 
-        await self._db.atomically(work)
+        return await self._db.atomically(work)
 
     async def remove(self, user_id: UserId, event: Event) -> bool:
         """See `Accounts.remove`."""
@@ -71,6 +89,7 @@ class SqlAccounts:
         async def work(sql: Statements) -> bool:
             if not await sql.run("DELETE FROM account WHERE user_id = ?", user_id):
                 return False
+            await sql.run("DELETE FROM session WHERE user_id = ?", user_id)
             await store_event(sql, event)
             return True
 

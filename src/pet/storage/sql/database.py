@@ -25,7 +25,10 @@ Row = dict[str, Any]
 
 CONNECTION = "default"
 ATTEMPTS = 5
-"""How often a transaction is tried that PostgreSQL breaks off to end a deadlock; each breaks off one of those at odds."""
+"""How often a transaction is tried that PostgreSQL breaks off to end a deadlock: each time, another of them gets by."""
+
+STEP = 500
+"""Rows of one step where there may be any number: some milliseconds of work, far from the limits on parameters."""
 
 MIGRATION_LOCK = 7_369_001
 """The key of PostgreSQL's advisory lock that lets one process migrate at a time; any number that is ours alone."""
@@ -132,6 +135,20 @@ class Database:
         with self._translated():
             return await asyncio.shield(task)
 
+    async def delete_in_steps(self, table: str, key: str, condition: str, *values: object) -> None:
+        """Delete what meets a condition, in transactions of bounded size, so that nobody waits long for them.
+
+        Args:
+            key: the table's primary key.
+        """
+        some = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {STEP}"
+
+        async def work(sql: Statements) -> int:
+            return await sql.run(f"DELETE FROM {table} WHERE {key} IN ({some})", *values)
+
+        while await self.atomically(work) == STEP:
+            pass
+
     async def settled(self) -> None:
         """Wait until the transactions have ended whose callers are gone."""
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -190,10 +207,16 @@ DESIGN = configuration("sqlite:///:memory:")
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
-    """Open a database until the context is left. One process has one at a time."""
+    """Open a database until the context is left. One process has one at a time.
+
+    Raises:
+        Unavailable: the engine cannot be reached, or refuses.
+    """
     await Tortoise.init(config=configuration(url), _enable_global_fallback=True)
     database = Database()
     try:
+        # Connect now: Tortoise keeps its lock for ever when the first caller is cancelled while it still connects.
+        await database.rows("SELECT 1 AS ready")
         yield database
     finally:
         await database.settled()

@@ -39,10 +39,14 @@ class SqlOutbox:
         self._db = database.speaking_for(Service.USER)
         self._clock = clock
 
-    async def pending(self, *, older_than: timedelta, limit: int) -> Sequence[Event]:
+    async def pending(self, *, older_than: timedelta, limit: int, after: EventId | None = None) -> Sequence[Event]:
         """See `Outbox.pending`."""
-        select = "SELECT * FROM outbox WHERE delivered_ms IS NULL AND occurred_ms <= ? ORDER BY event_id LIMIT ?"
-        return [_from_row(row) for row in await self._db.rows(select, self._ago(older_than), limit)]
+        select = (
+            "SELECT * FROM outbox WHERE delivered_ms IS NULL AND event_id > ? AND occurred_ms <= ?"
+            " ORDER BY event_id LIMIT ?"
+        )
+        rows = await self._db.rows(select, after or "", self._ago(older_than), limit)
+        return [_from_row(row) for row in rows]
 
     async def settle(self, event_id: EventId) -> None:
         """See `Outbox.settle`."""
@@ -56,12 +60,10 @@ class SqlOutbox:
     async def trim(self, *, before: datetime) -> None:
         """See `Outbox.trim`."""
         moment = to_milliseconds(before)
-
-        async def work(sql: Statements) -> None:
-            await sql.run("DELETE FROM outbox WHERE delivered_ms < ?", moment)
-            await sql.run("DELETE FROM applied_event WHERE applied_ms < ?", moment)
-
-        await self._db.atomically(work)
+        await self._db.delete_in_steps("outbox", "event_id", "delivered_ms < ?", moment)
+        # Without its mark, an event whose bytes resist removal for days would be counted again.
+        done = "NOT EXISTS (SELECT 1 FROM outbox WHERE event_id = applied_event.event_id AND delivered_ms IS NULL)"
+        await self._db.delete_in_steps("applied_event", "event_id", f"applied_ms < ? AND {done}", moment)
 
     def _ago(self, age: timedelta) -> int:
         return to_milliseconds(self._clock() - age)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import singledispatch
 
 from pet.domain.effects import (
@@ -13,7 +14,6 @@ from pet.domain.effects import (
     AnnounceTrack,
     CreateProfile,
     Effect,
-    PurgeUser,
     RetractTrack,
     SetRole,
 )
@@ -21,10 +21,11 @@ from pet.domain.errors import Service
 from pet.domain.events import Event
 from pet.domain.feed import MERGE_WINDOW, Action
 from pet.domain.follows import FollowState
-from pet.domain.ids import new_object_id
+from pet.domain.ids import UserId, new_object_id
 from pet.domain.profiles import Profile
+from pet.domain.texts import identity_key
 from pet.domain.times import Clock, to_milliseconds
-from pet.storage.sql.database import Database, Statements
+from pet.storage.sql.database import STEP, Database, Statements, placeholders
 from pet.storage.sql.profiles import insert_profile
 
 
@@ -48,6 +49,14 @@ class SqlProjections:
 
         return await self._db.atomically(work)
 
+    async def purge(self, user_id: UserId) -> None:
+        """See `Projections.purge`."""
+        now = to_milliseconds(self._clock())
+        await self._db.atomically(lambda sql: _remove_profile(sql, user_id, now))
+        while await self._db.atomically(lambda sql: _remove_follows(sql, user_id)):
+            pass
+        await self._db.delete_in_steps("activity", "object_id", "actor_id = ?", user_id)
+
 
 @singledispatch
 async def _apply(effect: object, sql: Statements) -> None:
@@ -64,6 +73,10 @@ async def _(effect: CreateProfile, sql: Statements) -> None:
         created_at=effect.at,
         updated_at=effect.at,
     )
+    if await sql.row("SELECT 1 AS found FROM applied_event WHERE event_id = ?", _purged(effect.user_id)):
+        return
+    stale = "DELETE FROM profile WHERE username_key = ? AND user_id <> ?"
+    await sql.run(stale, identity_key(effect.username), effect.user_id)
     await insert_profile(sql, profile)
 
 
@@ -90,17 +103,21 @@ async def _(effect: AddPlay, sql: Statements) -> None:
 @_apply.register
 async def _(effect: AnnounceTrack, sql: Statements) -> None:
     """A track that was deleted before its event was delivered is not announced any more."""
-    if await sql.row("SELECT 1 AS found FROM file WHERE file_id = ?", effect.file_id):
+    if await sql.row(f"SELECT 1 AS found FROM file WHERE file_id = ?{sql.for_update}", effect.file_id):
         await _announce(sql, effect.user_id, Action.TRACK_PUBLISHED, effect.file_id, to_milliseconds(effect.at))
 
 
 @_apply.register
 async def _(effect: AnnounceProfile, sql: Statements) -> None:
-    now = to_milliseconds(effect.at)
-    recent = "DELETE FROM activity WHERE actor_id = ? AND action = ? AND created_ms > ? AND created_ms <= ?"
-    since = to_milliseconds(effect.at - MERGE_WINDOW)
-    await sql.run(recent, effect.user_id, Action.PROFILE_UPDATED.value, since, now)
-    await _announce(sql, effect.user_id, Action.PROFILE_UPDATED, None, now)
+    if not await sql.row(f"SELECT 1 AS found FROM profile WHERE user_id = ?{sql.for_update}", effect.user_id):
+        return
+    before, now, later = (to_milliseconds(effect.at + step) for step in (-MERGE_WINDOW, timedelta(0), MERGE_WINDOW))
+    one = "actor_id = ? AND action = ? AND created_ms > ? AND created_ms < ?"
+    who = (effect.user_id, Action.PROFILE_UPDATED.value)
+    newer = await sql.row(f"SELECT 1 AS found FROM activity WHERE {one} LIMIT 1", *who, now, later)
+    await sql.run(f"DELETE FROM activity WHERE {one}", *who, before, now + 1)
+    if not newer:  # an event that the relay delivers late has been merged into the one that came after it
+        await _announce(sql, effect.user_id, Action.PROFILE_UPDATED, None, now)
 
 
 @_apply.register
@@ -110,29 +127,50 @@ async def _(effect: RetractTrack, sql: Statements) -> None:
 
 @_apply.register
 async def _(effect: AcceptRequests, sql: Statements) -> None:
-    pending, following = FollowState.PENDING.value, FollowState.FOLLOWING.value
-    waiting = "SELECT follower_id FROM follow WHERE following_id = ? AND state = ?"
-    count = f"UPDATE profile SET following = following + 1 WHERE user_id IN ({waiting})"
-    await sql.run(count, effect.user_id, pending)
-    accept = "UPDATE follow SET state = ? WHERE following_id = ? AND state = ?"
-    accepted = await sql.run(accept, following, effect.user_id, pending)
-    await sql.run("UPDATE profile SET followers = followers + ? WHERE user_id = ?", accepted, effect.user_id)
+    accept = (
+        "UPDATE follow SET state = ? WHERE following_id = ? AND state = ? AND created_ms <= ? RETURNING follower_id"
+    )
+    states = (FollowState.FOLLOWING.value, FollowState.PENDING.value)
+    accepted = await sql.rows(accept, states[0], effect.user_id, states[1], to_milliseconds(effect.at))
+    await sql.run("UPDATE profile SET followers = followers + ? WHERE user_id = ?", len(accepted), effect.user_id)
+    await _count(sql, "following", 1, [row["follower_id"] for row in accepted])
 
 
-@_apply.register
-async def _(effect: PurgeUser, sql: Statements) -> None:
-    user_id, following = effect.user_id, FollowState.FOLLOWING.value
+async def _count(sql: Statements, counter: str, change: int, user_ids: Sequence[str]) -> None:
+    for start in range(0, len(user_ids), STEP):
+        some = user_ids[start : start + STEP]
+        update = f"UPDATE profile SET {counter} = {counter} + ? WHERE user_id IN ({placeholders(some)})"
+        await sql.run(update, change, *some)
+
+
+def _purged(user_id: str) -> str:
+    """Name the mark that a user was purged: a creation that is delivered late must not bring the profile back.
+
+    No event has a user's id as its own.
+    """
+    return user_id
+
+
+async def _remove_profile(sql: Statements, user_id: str, at_ms: int) -> None:
+    await sql.insert_new("applied_event", {"event_id": _purged(user_id), "applied_ms": at_ms})
+    await sql.run("DELETE FROM profile WHERE user_id = ?", user_id)
+    await sql.run("DELETE FROM profile_word WHERE user_id = ?", user_id)
+
+
+async def _remove_follows(sql: Statements, user_id: str) -> bool:
+    """Remove some follows of either direction; tell whether there may be more."""
+    removed = 0
     for counter, mine, other in (
         ("followers", "follower_id", "following_id"),
         ("following", "following_id", "follower_id"),
     ):
-        edges = f"SELECT {other} FROM follow WHERE {mine} = ? AND state = ?"
-        update = f"UPDATE profile SET {counter} = {counter} - 1 WHERE user_id IN ({edges})"
-        await sql.run(update, user_id, following)
-        await sql.run(f"DELETE FROM follow WHERE {mine} = ?", user_id)
-    await sql.run("DELETE FROM activity WHERE actor_id = ?", user_id)
-    await sql.run("DELETE FROM profile_word WHERE user_id = ?", user_id)
-    await sql.run("DELETE FROM profile WHERE user_id = ?", user_id)
+        some = f"SELECT object_id FROM follow WHERE {mine} = ? LIMIT {STEP}"
+        delete = f"DELETE FROM follow WHERE object_id IN ({some}) RETURNING {other} AS other_id, state"
+        rows = await sql.rows(delete, user_id)
+        counted = [row["other_id"] for row in rows if row["state"] == FollowState.FOLLOWING.value]
+        await _count(sql, counter, -1, counted)
+        removed += len(rows)
+    return removed > 0
 
 
 async def _announce(sql: Statements, actor_id: str, action: Action, track_id: str | None, at_ms: int) -> None:

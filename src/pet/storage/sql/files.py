@@ -126,6 +126,7 @@ class SqlFiles:
         """See `Files.remove`."""
 
         async def work(sql: Statements) -> Sequence[Event]:
+            await _lock_places(sql, file_id)
             events = await _remove(sql, file_id, at)
             await store_events(sql, events)
             return events
@@ -139,7 +140,7 @@ async def _bind(sql: Statements, file: MediaFile) -> FileId | None:
         return await _replace(sql, "profile", "avatar_file_id", "user_id", owner=file.user_id, file_id=file.file_id)
     if file.type is FileType.COVER and file.track_id:
         return await _replace(sql, "file", "cover_file_id", "file_id", owner=file.track_id, file_id=file.file_id)
-    if not await sql.row("SELECT 1 AS found FROM profile WHERE user_id = ?", file.user_id):
+    if not await sql.row(f"SELECT 1 AS found FROM profile WHERE user_id = ?{sql.for_update}", file.user_id):
         raise NotFound("User not found")
     return None
 
@@ -150,6 +151,15 @@ async def _replace(sql: Statements, table: str, column: str, key: str, *, owner:
         raise NotFound("User not found" if table == "profile" else "Track not found")
     await sql.run(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", file_id, owner)
     return FileId(row["old"]) if row["old"] else None
+
+
+async def _lock_places(sql: Statements, file_id: FileId) -> None:
+    """Lock what may mention a file before the file itself, as `add` does: else the two wait for each other."""
+    if not sql.for_update:
+        return
+    for table, key, place in (("file", "file_id", "track_id"), ("profile", "user_id", "user_id")):
+        holder = f"SELECT {place} FROM file WHERE file_id = ?"
+        await sql.rows(f"SELECT 1 AS locked FROM {table} WHERE {key} = ({holder}){sql.for_update}", file_id)
 
 
 async def _remove(sql: Statements, file_id: FileId, at: datetime) -> list[Event]:

@@ -107,7 +107,7 @@ class SqlFollows:
         """See `Follows.following_ids`."""
         select = (
             f"SELECT follower_id, following_id FROM follow WHERE follower_id IN ({placeholders(user_ids)})"
-            " AND state = ? ORDER BY follower_id, created_ms DESC, object_id DESC"
+            " AND state = ? ORDER BY follower_id DESC, created_ms DESC, object_id DESC"
         )
         found: dict[UserId, list[UserId]] = defaultdict(list)
         for row in await self._db.rows(select, *user_ids, FollowState.FOLLOWING.value):

@@ -37,8 +37,4 @@ class SqlPlays:
 
     async def trim(self, *, before: datetime) -> None:
         """See `Plays.trim`."""
-
-        async def work(sql: Statements) -> None:
-            await sql.run("DELETE FROM play WHERE played_ms < ?", to_milliseconds(before))
-
-        await self._db.atomically(work)
+        await self._db.delete_in_steps("play", "id", "played_ms < ?", to_milliseconds(before))

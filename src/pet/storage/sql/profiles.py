@@ -18,7 +18,7 @@ from pet.domain.viewers import Role
 from pet.storage.sql.database import Database, Row, Statements, placeholders
 from pet.storage.sql.delivery import store_events
 
-_LAST_CHARACTER = "\U0010ffff"
+_LAST_BYTE = b"\xff"
 """Sorts after every word with the same beginning, so that a prefix becomes a range that the index can answer."""
 
 
@@ -66,12 +66,21 @@ class SqlProfiles:
                 raise NotFound("User not found")
             before = profile_from_row(row)
             after, events = edit(before)
+            if after.cover_file_id and after.cover_file_id != before.cover_file_id:
+                await _require_image(sql, after)
             if events:
                 await _write(sql, before, after)
                 await store_events(sql, events)
             return after, events
 
         return await self._db.atomically(work)
+
+
+async def _require_image(sql: Statements, profile: Profile) -> None:
+    """Lock the new cover image, lest it goes between the check and the commit."""
+    select = f"SELECT 1 AS found FROM file WHERE file_id = ? AND user_id = ?{sql.for_update}"
+    if await sql.row(select, profile.cover_file_id, profile.user_id) is None:
+        raise NotFound("Image not found", field="coverImageUrl")
 
 
 async def insert_profile(sql: Statements, profile: Profile) -> None:
@@ -103,7 +112,7 @@ async def _write(sql: Statements, before: Profile, after: Profile) -> None:
 
 async def _write_words(sql: Statements, profile: Profile) -> None:
     for word in sorted(search_words(profile.username, profile.display_name)):
-        await sql.insert("profile_word", {"word": word, "user_id": profile.user_id})
+        await sql.insert("profile_word", {"word": word.encode(), "user_id": profile.user_id})
 
 
 def _filter(search: str | None, exclude: UserId | None) -> tuple[list[str], list[object]]:
@@ -111,7 +120,7 @@ def _filter(search: str | None, exclude: UserId | None) -> tuple[list[str], list
     values: list[object] = []
     if search:
         conditions.append("user_id IN (SELECT user_id FROM profile_word WHERE word >= ? AND word < ?)")
-        values += [search, search + _LAST_CHARACTER]
+        values += [search.encode(), search.encode() + _LAST_BYTE]
     if exclude:
         conditions.append("user_id <> ?")
         values.append(exclude)

@@ -11,6 +11,8 @@ from pet.domain.sessions import MAX_LISTED, Session
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.storage.sql.database import Database, Row, Statements
 
+EXPIRED_AT_ONCE = 20
+
 
 class SqlSessions:
     """Keeps sessions in the table `session`."""
@@ -19,11 +21,12 @@ class SqlSessions:
         self._db = database.speaking_for(Service.AUTH)
 
     async def add(self, session: Session) -> None:
-        """See `Sessions.add`. Expired sessions of the same user go by the way, so that the table stays small."""
+        """See `Sessions.add`. Some expired sessions go by the way, anyone's, so that the table does not grow."""
 
         async def work(sql: Statements) -> None:
-            expired = "DELETE FROM session WHERE user_id = ? AND expires_ms <= ?"
-            await sql.run(expired, session.user_id, to_milliseconds(session.created_at))
+            expired = "SELECT session_id FROM session WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?"
+            delete = f"DELETE FROM session WHERE session_id IN ({expired})"
+            await sql.run(delete, to_milliseconds(session.created_at), EXPIRED_AT_ONCE)
             await sql.insert("session", _to_row(session))
 
         await self._db.atomically(work)
@@ -51,7 +54,10 @@ class SqlSessions:
 
     async def of_user(self, user_id: UserId, now: datetime) -> Sequence[Session]:
         """See `Sessions.of_user`."""
-        select = "SELECT * FROM session WHERE user_id = ? AND expires_ms > ? ORDER BY last_used_ms DESC LIMIT ?"
+        select = (
+            "SELECT * FROM session WHERE user_id = ? AND expires_ms > ?"
+            " ORDER BY last_used_ms DESC, session_id DESC LIMIT ?"
+        )
         rows = await self._db.rows(select, user_id, to_milliseconds(now), MAX_LISTED)
         return [_from_row(row) for row in rows]
 
@@ -60,14 +66,6 @@ class SqlSessions:
 
         async def work(sql: Statements) -> None:
             await sql.run("DELETE FROM session WHERE session_id = ?", session_id)
-
-        await self._db.atomically(work)
-
-    async def remove_all(self, user_id: UserId, *, but: SessionId | None = None) -> None:
-        """See `Sessions.remove_all`."""
-
-        async def work(sql: Statements) -> None:
-            await sql.run("DELETE FROM session WHERE user_id = ? AND session_id <> ?", user_id, but or "")
 
         await self._db.atomically(work)
 

@@ -3,7 +3,8 @@
 A table's docstring becomes its comment in the database. No semicolon in it: the migrations split statements there.
 
 Times are whole milliseconds since the Unix epoch, UTC (`..._ms`): exact, ordered and the same on every dialect. Ids are
-text, of one form and length, so that every collation orders them as bytes. Lists of texts are JSON arrays. Every list that a client can ask for has an index in its own order.
+text, of one form and length, so that every collation orders them as bytes. Lists of texts are JSON arrays. Every list
+that a client can ask for has an index in its own order.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class SessionRow(Model):
 
     class Meta:
         table = "session"
-        indexes: ClassVar = [Index(fields=["user_id", "last_used_ms"], name="session_by_user")]
+        indexes: ClassVar = [Index(fields=["user_id", "last_used_ms", "session_id"], name="session_by_user")]
 
 
 class ProfileRow(Model):

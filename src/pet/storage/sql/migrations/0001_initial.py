@@ -171,7 +171,7 @@ class Migration(migrations.Migration):
                 ('expires_ms', fields.BigIntField(db_index=True)),
                 ('user_agent', fields.CharField(max_length=200)),
             ],
-            options={'table': 'session', 'app': 'pet', 'indexes': [Index(fields=['user_id', 'last_used_ms'], name='session_by_user')], 'pk_attr': 'session_id', 'table_description': "A session, the hashes are those of the current refresh token's id and of the one before."},
+            options={'table': 'session', 'app': 'pet', 'indexes': [Index(fields=['user_id', 'last_used_ms', 'session_id'], name='session_by_user')], 'pk_attr': 'session_id', 'table_description': "A session, the hashes are those of the current refresh token's id and of the one before."},
             bases=['Model'],
         ),
     ]

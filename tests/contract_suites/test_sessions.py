@@ -1,0 +1,96 @@
+"""What every `Sessions` does, whatever its engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.contract_suites.scene import ANN, NOON, Store, after, session, twenty
+
+from pet.domain.ids import SessionId
+from pet.domain.sessions import MAX_LISTED
+
+UNTIL = NOON + timedelta(days=60)
+
+
+async def rotated(store: Store, presented: str, successor: str, *, minutes: float = 1) -> bool:
+    return await store.sessions.rotate(
+        SessionId("phone"), presented=presented, successor=successor, now=after(minutes), until=UNTIL
+    )
+
+
+async def test_a_session_is_found_whole_and_another_is_not(store: Store) -> None:
+    phone = session("phone")
+    await store.sessions.add(phone)
+    assert await store.sessions.find(phone.session_id) == phone
+    assert await store.sessions.find(SessionId("laptop")) is None
+
+
+async def test_a_rotation_puts_the_successor_in_the_place_of_the_presented_one(store: Store) -> None:
+    await store.sessions.add(session("phone"))
+    assert await rotated(store, "first", "second")
+    assert await store.sessions.find(SessionId("phone")) == replace(
+        session("phone"),
+        token_hash="second",
+        previous_hash="first",
+        rotated_at=after(1),
+        last_used_at=after(1),
+        expires_at=UNTIL,
+    )
+
+
+async def test_what_is_not_current_is_not_rotated(store: Store) -> None:
+    await store.sessions.add(session("phone"))
+    await rotated(store, "first", "second")
+    before = await store.sessions.find(SessionId("phone"))
+    assert not await rotated(store, "first", "other", minutes=2)
+    assert not await rotated(store, "none", "other", minutes=2)
+    assert await store.sessions.find(SessionId("phone")) == before
+
+
+async def test_an_expired_or_ended_session_is_not_rotated(store: Store) -> None:
+    await store.sessions.add(session("phone", days=1))
+    assert not await rotated(store, "first", "second", minutes=24 * 60)
+    await store.sessions.remove(SessionId("phone"))
+    assert not await rotated(store, "first", "second")
+
+
+async def test_of_twenty_rotations_one_wins(store: Store) -> None:
+    await store.sessions.add(session("phone"))
+    assert sum(await twenty(lambda: rotated(store, "first", "second"))) == 1
+
+
+async def test_a_list_has_the_open_sessions_of_the_user_last_used_first(store: Store) -> None:
+    open_ones = [session("a", used=1), session("b", used=3), session("c", used=3), session("d", used=2)]
+    for each in (*open_ones, session("expired", used=9, days=1), session("bobs", "bob")):
+        await store.sessions.add(each)
+    listed = await store.sessions.of_user(ANN, NOON + timedelta(days=1))
+    assert [each.session_id for each in listed] == ["c", "b", "d", "a"]
+    assert listed[0] == open_ones[2]
+
+
+async def test_a_list_is_bounded(store: Store) -> None:
+    for number in range(MAX_LISTED + 1):
+        await store.sessions.add(session(f"{number:03}", used=number))
+    listed = await store.sessions.of_user(ANN, NOON)
+    assert [each.session_id for each in listed] == [f"{number:03}" for number in range(MAX_LISTED, 0, -1)]
+
+
+async def test_an_ended_session_is_gone_and_ending_it_twice_does_nothing(store: Store) -> None:
+    for name in ("phone", "laptop"):
+        await store.sessions.add(session(name))
+    for _ in range(2):
+        await store.sessions.remove(SessionId("phone"))
+    assert await store.sessions.find(SessionId("phone")) is None
+    assert await store.sessions.find(SessionId("laptop")) == session("laptop")
+
+
+async def test_expired_sessions_do_not_pile_up(store: Store) -> None:
+    for number in range(25):
+        await store.sessions.add(session(f"{number:02}", f"user{number}", days=1))
+    late = NOON + timedelta(days=2)
+    for name in ("phone", "laptop"):
+        await store.sessions.add(replace(session(name), created_at=late))
+    gone = [await store.sessions.find(SessionId(f"{number:02}")) is None for number in range(25)]
+    assert gone == [True] * 25
+    assert len(await store.sessions.of_user(ANN, late)) == 2

@@ -1,0 +1,159 @@
+"""Logging in beside what changes at the same moment. The documented outcomes are told with the fronts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from tests.domain.conftest import House
+
+from pet.domain.accounts import Account, AccountService
+from pet.domain.errors import Conflict, Invalid, Unauthenticated
+from pet.domain.events import UserDeleted, UserUpdated
+from pet.domain.sessions import SessionService
+from pet.domain.times import utc_now
+from pet.domain.viewers import Client, Role, Viewer
+from pet.security.tokens import JwtSigner
+from pet.storage.embedded.limits import UnlimitedRateLimits
+from pet.storage.embedded.session_cache import EmbeddedSessionCache
+
+HERE = Client("192.0.2.1")
+PASSWORD = "correct horse 1"
+
+
+class PlainHasher:
+    """A hasher without its cost; `meanwhile` happens while a password is being proved."""
+
+    def __init__(self) -> None:
+        self.version = "v1"
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def hash(self, password: str) -> str:
+        """Return the password behind the version."""
+        return f"{self.version}:{password}"
+
+    async def verify(self, hash: str | None, password: str) -> bool:
+        """Compare, and let happen what happens meanwhile, once."""
+        is_right = hash is not None and hash.partition(":")[2] == password
+        if self.meanwhile:
+            happening, self.meanwhile = self.meanwhile, None
+            await happening()
+        return is_right
+
+    def needs_rehash(self, hash: str) -> bool:
+        """Tell whether the version is an old one."""
+        return not hash.startswith(f"{self.version}:")
+
+
+@pytest.fixture
+def hasher() -> PlainHasher:
+    """The hasher of `accounts`."""
+    return PlainHasher()
+
+
+@pytest.fixture
+def accounts(house: House, hasher: PlainHasher) -> AccountService:
+    """The service, without limits."""
+    store = house.store
+    store.clock.now = utc_now()
+    signer = JwtSigner(b"0" * 32, "https://pet.example")
+    sessions = SessionService(store.sessions, EmbeddedSessionCache(), signer, store.clock)
+    return AccountService(store.accounts, sessions, hasher, UnlimitedRateLimits(), house.delivery, store.clock)
+
+
+@pytest.fixture
+async def ann(accounts: AccountService) -> Account:
+    """An account without a session."""
+    return await accounts.create(email="ann@example.com", username="ann", password=PASSWORD, role=Role.LISTENER)
+
+
+async def log_in(accounts: AccountService, password: str = PASSWORD) -> Viewer:
+    _, pair = await accounts.log_in(HERE, email="ann@example.com", password=password)
+    return await accounts.viewer(await accounts.sessions.authenticate(pair.access_token))
+
+
+async def test_a_profile_is_there_when_registering_returns(house: House, accounts: AccountService) -> None:
+    account, pair = await accounts.register(HERE, email="ann@example.com", username="ann", password=PASSWORD)
+    assert (await house.store.shown(account.user_id)).username == "ann"
+    assert (await accounts.refresh(pair.refresh_token))[0] == account
+    assert await house.store.pending() == []
+
+
+async def test_an_email_that_would_be_too_long_to_compare_is_refused(accounts: AccountService) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await accounts.create(
+            email="\ufdfa" * 20 + "@example.com", username="ann", password=PASSWORD, role=Role.LISTENER
+        )
+    assert refusal.value.field == "email"
+
+
+async def test_a_password_that_is_changed_while_it_is_proved_opens_no_session(
+    house: House, accounts: AccountService, hasher: PlainHasher, ann: Account
+) -> None:
+    hasher.meanwhile = lambda: accounts.change_password(
+        HERE, ann.user_id, old_password=PASSWORD, new_password="another horse 2"
+    )
+    with pytest.raises(Unauthenticated, match="Invalid credentials"):
+        await log_in(accounts)
+    assert await accounts.sessions.listed(ann.user_id) == []
+    assert (await log_in(accounts, "another horse 2")).user_id == ann.user_id
+
+
+async def test_an_account_that_goes_while_its_password_is_proved_opens_no_session(
+    accounts: AccountService, hasher: PlainHasher, ann: Account
+) -> None:
+    hasher.meanwhile = lambda: accounts.delete(HERE, ann.user_id, password=PASSWORD)
+    with pytest.raises(Unauthenticated, match="Invalid credentials"):
+        await log_in(accounts)
+    assert await accounts.sessions.listed(ann.user_id) == []
+
+
+async def test_an_old_hash_is_renewed_at_login_even_by_two_at_once(
+    house: House, accounts: AccountService, hasher: PlainHasher, ann: Account
+) -> None:
+    hasher.version = "v2"
+    hasher.meanwhile = lambda: log_in(accounts)
+    assert (await log_in(accounts)).user_id == ann.user_id
+    kept = await house.store.accounts.find(ann.user_id)
+    assert kept is not None
+    assert kept.password_hash == f"v2:{PASSWORD}"
+    assert len(await accounts.sessions.listed(ann.user_id)) == 2
+
+
+async def test_changing_a_password_ends_every_other_session_at_once(accounts: AccountService, ann: Account) -> None:
+    own, other = await log_in(accounts), await log_in(accounts)
+    await accounts.change_password(HERE, ann.user_id, old_password=PASSWORD, new_password="another horse 2", keep=own)
+    assert [each.session_id for each in await accounts.sessions.listed(ann.user_id)] == [own.session_id]
+    assert other.session_id != own.session_id
+
+
+async def test_of_two_changes_of_a_password_at_once_one_is_told(
+    house: House, accounts: AccountService, hasher: PlainHasher, ann: Account
+) -> None:
+    hasher.meanwhile = lambda: accounts.change_password(
+        HERE, ann.user_id, old_password=PASSWORD, new_password="another horse 2"
+    )
+    with pytest.raises(Conflict):
+        await accounts.change_password(HERE, ann.user_id, old_password=PASSWORD, new_password="a third horse 3")
+    kept = await house.store.accounts.find(ann.user_id)
+    assert kept is not None
+    assert kept.password_hash == "v1:another horse 2"
+
+
+async def test_promoting_shows_the_role_and_nobody_is_promoted_who_is_gone(
+    house: House, accounts: AccountService, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await accounts.promote("ANN")).role is Role.ADMIN
+    assert (await house.store.shown(ann.user_id)).role is Role.ADMIN
+    event = UserDeleted(user_id=ann.user_id, occurred_at=house.store.clock())
+    await house.store.accounts.remove(ann.user_id, event)
+
+    async def still_found(username: str) -> Account:
+        return ann
+
+    monkeypatch.setattr(house.store.accounts, "find_by_username", still_found)
+    async with house.broadcast.subscribe() as heard:
+        await accounts.promote("ann")
+        await house.broadcast.close()
+        assert [each async for each in heard if isinstance(each, UserUpdated)] == []
+    assert await house.store.pending() == [event]

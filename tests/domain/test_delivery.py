@@ -1,0 +1,206 @@
+"""What happens when delivery fails, is repeated or races: everything is done in the end, and counts once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from tests.contract_suites.scene import NOON, account, at_once, media, stub, track
+from tests.domain.conftest import House
+
+from pet.domain.delivery import Projections
+from pet.domain.effects import Effect
+from pet.domain.errors import NotFound, Service, Unavailable
+from pet.domain.events import Event, TrackDeleted, TrackUploaded, UserCreated, UserDeleted
+from pet.domain.files import FileType, MediaFile
+from pet.domain.follows import FollowService, FollowState
+from pet.domain.ids import UserId, new_uuid7
+from pet.domain.media import Blobs
+from pet.domain.stats import Stats
+from pet.domain.viewers import Role, Viewer
+
+
+class Failing:
+    """Fails as an engine that is down, where a test wishes it."""
+
+    def __init__(self, real: Projections | Blobs, method: str, *, when: type[Event] | None = None) -> None:
+        self.is_down = True
+        self.order: list[str] = []
+        self._real = getattr(real, method)
+        self._when = when
+        setattr(real, method, self)
+
+    async def __call__(self, subject: Event | str, *rest: Sequence[Effect]) -> bool | None:
+        self.order.append(subject.event_id if isinstance(subject, Event) else subject)
+        if self.is_down and (self._when is None or isinstance(subject, self._when)):
+            raise Unavailable(Service.USER)
+        done: bool | None = await self._real(subject, *rest)
+        return done
+
+
+async def uploaded(house: House, owner: UserId) -> tuple[MediaFile, Sequence[Event]]:
+    """Publish a track with bytes, undelivered."""
+    song = track(owner)
+    await house.keep_bytes(song.blob_key)
+    event = TrackUploaded(user_id=owner, occurred_at=NOON, file_id=song.file_id)
+    return song, await house.store.files.add(song, event)
+
+
+async def tracks(house: House, owner: UserId) -> int:
+    return (await house.store.shown(owner)).stats.tracks
+
+
+async def test_a_failing_projection_leaves_the_event_to_the_relay_and_the_request_goes_on(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann, bob = await house.store.profile("ann"), await house.store.profile("bob")
+    fault = Failing(house.store.projections, "apply")
+    follow = await FollowService(house.store.follows, house.delivery, house.store.clock).follow(
+        Viewer(ann, Role.LISTENER), bob
+    )
+    assert follow.state is FollowState.FOLLOWING
+    assert ((await house.store.shown(bob)).stats, len(await house.store.pending())) == (Stats(), 1)
+    assert [(record.levelno, record.exc_info is not None) for record in caplog.records] == [(logging.ERROR, True)]
+    fault.is_down = False
+    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 1
+    assert ((await house.store.shown(bob)).stats, await house.store.pending()) == (Stats(followers=1), [])
+
+
+async def test_a_request_leaves_what_follows_a_failure_to_the_relay_too(house: House) -> None:
+    ann = await house.store.profile("ann")
+    fault = Failing(house.store.projections, "apply")
+    (_, first), (_, second) = await uploaded(house, ann), await uploaded(house, ann)
+    await house.delivery.deliver([*first, *second])
+    assert fault.order == [first[0].event_id]
+
+
+async def test_the_relay_leaves_to_a_request_what_is_young(house: House) -> None:
+    ann = await house.store.profile("ann")
+    await uploaded(house, ann)
+    house.store.clock.now = NOON + timedelta(seconds=1)
+    assert (await house.delivery.deliver_pending(), await tracks(house, ann)) == (0, 0)
+    house.store.clock.now = NOON + timedelta(seconds=2)
+    assert (await house.delivery.deliver_pending(), await tracks(house, ann)) == (1, 1)
+
+
+async def test_the_relay_delivers_everything_in_order(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pet.domain.delivery.RELAY_BATCH", 2)
+    ann = await house.store.profile("ann")
+    fault = Failing(house.store.projections, "apply")
+    fault.is_down = False
+    stored = [event for _, events in [await uploaded(house, ann) for _ in range(5)] for event in events]
+    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 5
+    assert fault.order == [event.event_id for event in stored]
+    assert (await tracks(house, ann), await house.store.pending()) == (5, [])
+
+
+async def test_an_event_that_cannot_be_delivered_holds_up_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pet.domain.delivery.RELAY_BATCH", 2)
+    ann = await house.store.profile("ann")
+    fault = Failing(house.store.projections, "apply", when=TrackDeleted)
+    for song, events in [await uploaded(house, ann) for _ in range(4)]:
+        await house.delivery.deliver(events)
+        await house.store.files.remove(song.file_id, NOON)
+    await uploaded(house, ann)
+    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 1
+    assert (await tracks(house, ann), len(await house.store.pending())) == (5, 4)
+    fault.is_down = False
+    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 4
+    assert (await tracks(house, ann), await house.store.pending()) == (1, [])
+
+
+async def test_a_second_delivery_changes_nothing_and_makes_nothing_known(house: House) -> None:
+    ann = await house.store.profile("ann")
+    _, events = await uploaded(house, ann)
+    async with house.broadcast.subscribe() as heard:
+        await asyncio.gather(*(house.delivery.deliver(events) for _ in range(10)))
+        await house.broadcast.close()
+        assert [event async for event in heard] == list(events)
+    assert (await tracks(house, ann), await house.store.pending()) == (1, [])
+
+
+async def test_bytes_that_resist_are_removed_later_and_counted_once(house: House) -> None:
+    ann = await house.store.profile("ann")
+    song, events = await uploaded(house, ann)
+    await house.delivery.deliver(events)
+    fault = Failing(house.blobs, "remove")
+    await house.files.delete(Viewer(ann, Role.MUSICIAN), song.file_id)
+    assert (await tracks(house, ann), len(await house.store.pending())) == (0, 1)
+    assert await house.blobs.size(song.blob_key) > 0
+    fault.is_down = False
+    for delivered in (1, 0):
+        assert await house.delivery.deliver_pending(older_than=timedelta(0)) == delivered
+    assert fault.order == [song.blob_key] * 2
+    assert (await tracks(house, ann), await house.store.pending()) == (0, [])
+    with pytest.raises(NotFound):
+        await house.blobs.size(song.blob_key)
+
+
+async def deleted(house: House, user_id: UserId) -> UserDeleted:
+    """Store that an account is gone."""
+    event = UserDeleted(user_id=user_id, occurred_at=NOON)
+    gone = account(f"gone{new_uuid7()[-12:]}")
+    await house.store.accounts.add(gone, registered := stub())
+    await house.store.settle(registered)
+    await house.store.accounts.remove(gone.user_id, event)
+    return event
+
+
+async def test_nothing_of_a_deleted_user_stays(house: House) -> None:
+    ann, bob = await house.store.profile("ann"), await house.store.profile("bob")
+    await house.store.follow(ann, bob)
+    await house.store.follow(bob, ann)
+    songs = [await uploaded(house, ann) for _ in range(3)]
+    for _, events in songs:
+        await house.delivery.deliver(events)
+    await house.delivery.deliver([await deleted(house, ann)])
+    assert list(await house.store.profiles.get_many([ann, bob])) == [bob]
+    assert (await house.store.shown(bob)).stats == Stats()
+    assert await house.store.files.of_user(ann, limit=10) == []
+    for song, _ in songs:
+        with pytest.raises(NotFound):
+            await house.blobs.size(song.blob_key)
+    assert await house.store.pending() == []
+
+
+@pytest.mark.parametrize("method", ["purge", "apply"])
+async def test_a_deletion_that_breaks_off_is_finished_by_the_relay(house: House, method: str) -> None:
+    ann, bob = await house.store.profile("ann"), await house.store.profile("bob")
+    await house.store.follow(ann, bob)
+    await uploaded(house, ann)
+    fault = Failing(house.store.projections, method)
+    await house.delivery.deliver([await deleted(house, ann)])
+    fault.is_down = False
+    await house.delivery.deliver_pending(older_than=timedelta(0))
+    assert list(await house.store.profiles.get_many([ann, bob])) == [bob]
+    assert (await house.store.shown(bob)).stats == Stats()
+    assert await house.store.files.of_user(ann, limit=10) == []
+    assert await house.store.pending() == []
+
+
+async def test_no_record_outlives_an_owner_who_goes_while_they_upload_and_follow(house: House) -> None:
+    for number in range(5):
+        ann, bob = await house.store.profile(f"ann{number}"), await house.store.profile(f"bob{number}")
+        event = await deleted(house, ann)
+        await at_once(
+            *(house.store.keep(media(ann, kind)) for kind in FileType),
+            house.store.follow(ann, bob),
+            house.delivery.deliver([event]),
+            *(house.store.keep(media(ann, kind)) for kind in FileType),
+            house.store.follow(bob, ann),
+        )
+        assert await house.store.files.of_user(ann, limit=100) == []
+        assert await house.store.follows.states(bob, [ann]) == {}
+        assert await house.store.follows.states(ann, [bob]) == {}
+        assert (await house.store.shown(bob)).stats == Stats()
+
+
+async def test_a_registration_that_is_delivered_after_the_deletion_makes_no_profile(house: House) -> None:
+    ann = UserId(new_uuid7())
+    created = UserCreated(user_id=ann, occurred_at=NOON, username="ann", role="listener")
+    await house.delivery.deliver([await deleted(house, ann)])
+    await house.delivery.deliver([created])
+    assert await house.store.profiles.get_many([ann]) == {}

@@ -1,0 +1,1 @@
+"""Tests of the whole: a real process, real bytes, a real browser."""

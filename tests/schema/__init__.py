@@ -1,0 +1,1 @@
+"""Tests of the GraphQL front: GraphQL text in, whole answers out."""

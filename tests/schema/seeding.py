@@ -1,0 +1,73 @@
+"""People, tracks and follows put straight into the store: registering hashes passwords, which lists have no need of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pet.domain.effects import effects_of
+from pet.domain.events import Event, FollowCreated, TrackUploaded, UserCreated
+from pet.domain.files import FileType, MediaFile
+from pet.domain.follows import Follow, FollowState
+from pet.domain.ids import FileId, UserId, new_object_id, new_uuid7
+from pet.domain.times import Clock
+from pet.storage.sql.database import Database
+from pet.storage.sql.effects import SqlProjections
+from pet.storage.sql.files import SqlFiles
+from pet.storage.sql.follows import SqlFollows
+
+
+class Seeds:
+    """Fills the open database."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._database = Database()
+        self._clock = clock
+
+    async def person(self, username: str, *, at: datetime | None = None) -> UserId:
+        """Add a profile, registered at a moment."""
+        user_id = UserId(new_uuid7())
+        at = at or self._clock()
+        await self._apply(UserCreated(user_id=user_id, occurred_at=at, username=username, role="musician"))
+        return user_id
+
+    async def track(self, user_id: UserId, *, title: str = "Song", at: datetime | None = None) -> FileId:
+        """Add a published track whose bytes nobody will ask for."""
+        file = _file(user_id, FileType.TRACK, at or self._clock(), title=title)
+        await SqlFiles(self._database).add(file, None)
+        await self._apply(TrackUploaded(user_id=user_id, occurred_at=file.created_at, file_id=file.file_id))
+        return file.file_id
+
+    async def cover(self, user_id: UserId) -> FileId:
+        """Add a cover that serves all tracks of someone."""
+        file = _file(user_id, FileType.COVER, self._clock())
+        await SqlFiles(self._database).add(file, None)
+        return file.file_id
+
+    async def follow(self, follower_id: UserId, following_id: UserId, *, at: datetime | None = None) -> None:
+        """Let one follow the other, whatever the other's profile is."""
+        event = FollowCreated(user_id=follower_id, following_id=following_id, occurred_at=at or self._clock())
+        follow = Follow(new_object_id(), follower_id, following_id, FollowState.FOLLOWING, event.occurred_at)
+        await SqlFollows(self._database).add(follower_id, following_id, lambda is_private: (follow, event))
+        await self._apply(event)
+
+    async def _apply(self, event: Event) -> None:
+        await SqlProjections(self._database, self._clock).apply(event, effects_of(event))
+
+
+def _file(user_id: UserId, kind: FileType, at: datetime, *, title: str | None = None) -> MediaFile:
+    file_id, is_audio = FileId(new_uuid7()), kind is FileType.TRACK
+    return MediaFile(
+        object_id=new_object_id(),
+        file_id=file_id,
+        user_id=user_id,
+        type=kind,
+        original_name="file",
+        file_name=f"{file_id}.{'mp3' if is_audio else 'png'}",
+        mime_type="audio/mpeg" if is_audio else "image/png",
+        size_bytes=1,
+        format="mp3" if is_audio else "png",
+        created_at=at,
+        updated_at=at,
+        duration_seconds=1.5 if is_audio else None,
+        title=title,
+    )

@@ -1,0 +1,108 @@
+"""Talking graphql-transport-ws to a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from socket import create_server
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from pet.storage.embedded.broadcast import EmbeddedBroadcast
+from tests.conftest import Person
+
+PROTOCOL = Subprotocol("graphql-transport-ws")
+PATIENCE_SECONDS = 10
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve an application on a free port of this machine, in this event loop, and give its address."""
+    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio", ws_max_size=1024**2)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    with create_server(("127.0.0.1", 0)) as listener:
+        await server.startup(sockets=[listener])
+        host, port = listener.getsockname()
+        yield f"{host}:{port}"
+        await server.shutdown(sockets=[listener])
+
+
+@asynccontextmanager
+async def talking(address: str, **options: Any) -> AsyncIterator[ClientConnection]:
+    """Open a WebSocket that has said nothing yet."""
+    async with connect(f"ws://{address}/graphql", subprotocols=[PROTOCOL], proxy=None, **options) as socket:
+        yield socket
+
+
+async def say(socket: ClientConnection, kind: str, **other: Any) -> None:
+    """Send one message."""
+    await socket.send(json.dumps({"type": kind, **other}))
+
+
+async def hear(socket: ClientConnection) -> dict[str, Any]:
+    """Return the next message, which must be a text frame: a browser's JSON.parse takes no other."""
+    frame = await asyncio.wait_for(socket.recv(), PATIENCE_SECONDS)
+    assert isinstance(frame, str)
+    message: dict[str, Any] = json.loads(frame)
+    return message
+
+
+async def greet(socket: ClientConnection, by: Person | None = None) -> None:
+    """Begin the protocol, with a token where somebody speaks."""
+    await say(socket, "connection_init", **({"payload": by.headers} if by else {}))
+    assert await hear(socket) == {"type": "connection_ack"}
+
+
+async def close_code(socket: ClientConnection) -> int | None:
+    """Return the code with which the server closes, whatever it says before."""
+    try:
+        while True:
+            await hear(socket)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+
+
+@asynccontextmanager
+async def listening(
+    address: str, query: str, name: str, *, by: Person
+) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
+    """Open a subscription, wait until it listens, and give a function that returns its next result."""
+    async with talking(address) as socket, _first_subscriber() as listens:
+        await greet(socket, by)
+        await say(socket, "subscribe", id="1", payload={"query": query, "operationName": name})
+        await asyncio.wait_for(listens.wait(), PATIENCE_SECONDS)
+
+        async def heard() -> dict[str, Any]:
+            message = await hear(socket)
+            assert (message["id"], message["type"]) == ("1", "next"), message
+            payload: dict[str, Any] = message["payload"]
+            return payload
+
+        yield heard
+
+
+@asynccontextmanager
+async def _first_subscriber() -> AsyncIterator[asyncio.Event]:
+    """Give an event that is set once somebody has subscribed to a broadcast: the protocol itself does not tell."""
+    listens, original = asyncio.Event(), EmbeddedBroadcast.subscribe
+
+    @asynccontextmanager
+    async def observed(self: EmbeddedBroadcast[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+        async with original(self) as messages:
+            listens.set()
+            yield messages
+
+    EmbeddedBroadcast.subscribe = observed  # type: ignore[method-assign]
+    try:
+        yield listens
+    finally:
+        EmbeddedBroadcast.subscribe = original  # type: ignore[method-assign]

@@ -1,0 +1,124 @@
+"""Pages cost a constant number of statements, however many people they show: an N+1 cannot come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pet.domain.ids import UserId
+from pet.storage.sql.database import Row, Statements
+from tests.conftest import Person, Service
+from tests.schema.operations import DOCUMENT
+from tests.schema.seeding import Seeds
+
+PAGE = """
+query Page($first: Int) {
+  profiles(first: $first) {
+    edges { node {
+      username
+      viewerFollowState
+      tracks(first: 1) { edges { node { title coverUrl owner { username } } } totalCount }
+      followers(first: 1) { edges { node { username viewerFollowState } } totalCount }
+      following(first: 1) { edges { node { username } } }
+      audioFiles(first: 1) { edges { node { url } } totalCount }
+    } }
+    totalCount
+  }
+}
+"""
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every statement that is run, in order."""
+    seen: list[str] = []
+    rows, run = Statements.rows, Statements.run
+
+    async def counted_rows(self: Statements, sql: str, *values: object) -> list[Row]:
+        seen.append(sql[:100])
+        return await rows(self, sql, *values)
+
+    async def counted_run(self: Statements, sql: str, *values: object) -> int:
+        seen.append(sql[:100])
+        return await run(self, sql, *values)
+
+    monkeypatch.setattr(Statements, "rows", counted_rows)
+    monkeypatch.setattr(Statements, "run", counted_run)
+    return seen
+
+
+async def crowd(seeds: Seeds, size: int, *, followed_by: UserId) -> None:
+    """Add people, each with two tracks, a cover and two followers."""
+    before = followed_by
+    for number in range(size):
+        user_id = await seeds.person(f"person{number:02}")
+        await seeds.track(user_id)
+        await seeds.track(user_id)
+        await seeds.cover(user_id)
+        await seeds.follow(followed_by, user_id)
+        await seeds.follow(user_id, before)
+        before = user_id
+
+
+async def test_a_page_of_people_costs_the_same_for_1_and_for_50(
+    service: Service, ann: Person, seeds: Seeds, statements: list[str]
+) -> None:
+    await crowd(seeds, 50, followed_by=UserId(ann.user_id))
+    costs = []
+    for first in (1, 50):
+        await service.graphql("{ me { userId } }", by=ann)
+        statements.clear()
+        people = (await service.graphql(PAGE, {"first": first}, by=ann))["data"]["profiles"]
+        costs.append(len(statements))
+        assert len(people["edges"]) == first
+        assert people["totalCount"] == 51
+    assert people["edges"][0]["node"] == {
+        "username": "person49",
+        "viewerFollowState": "FOLLOWING",
+        "tracks": {
+            "edges": [{"node": _shown_track(people, 0) | {"title": "Song", "owner": {"username": "person49"}}}],
+            "totalCount": 2,
+        },
+        "followers": {"edges": [{"node": {"username": "ann", "viewerFollowState": "NONE"}}], "totalCount": 1},
+        "following": {"edges": [{"node": {"username": "person48"}}]},
+        "audioFiles": {"edges": people["edges"][0]["node"]["audioFiles"]["edges"], "totalCount": 2},
+    }
+    assert all(_shown_track(people, number)["coverUrl"] for number in range(50))
+    assert costs == [11, 11], "\n".join(statements)
+
+
+async def test_a_feed_costs_the_same_for_1_and_for_20(
+    service: Service, ann: Person, seeds: Seeds, statements: list[str]
+) -> None:
+    await crowd(seeds, 20, followed_by=UserId(ann.user_id))
+    costs = []
+    for first in (1, 20):
+        await service.graphql("{ me { userId } }", by=ann)
+        statements.clear()
+        answer = await service.graphql(DOCUMENT, {"first": first}, by=ann, name="Feed")
+        costs.append(len(statements))
+        assert len(answer["data"]["feed"]["edges"]) == first
+    assert costs == [5, 5], "\n".join(statements)
+
+
+async def test_a_profile_page_costs_the_same_for_1_and_for_20_tracks(
+    service: Service, ann: Person, seeds: Seeds, statements: list[str]
+) -> None:
+    bob = await seeds.person("bob")
+    for _ in range(20):
+        await seeds.track(bob)
+    costs = []
+    for first in (1, 20):
+        await service.graphql("{ me { userId } }", by=ann)
+        statements.clear()
+        answer = await service.graphql(DOCUMENT, {"by": {"userId": bob}, "first": first}, by=ann, name="ProfilePage")
+        costs.append(len(statements))
+        assert len(answer["data"]["profile"]["tracks"]["edges"]) == first
+    assert costs == [4, 4], "\n".join(statements)
+
+
+def _shown_track(people: dict[str, Any], number: int) -> dict[str, Any]:
+    (edge,) = people["edges"][number]["node"]["tracks"]["edges"]
+    node: dict[str, Any] = edge["node"]
+    return node

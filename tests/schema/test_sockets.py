@@ -1,0 +1,156 @@
+"""graphql-transport-ws on a real server: odd frames close with a code, and the token is looked at each time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.conftest import PASSWORD, Person, Service, StartService
+from tests.schema.operations import DOCUMENT, run
+from tests.schema.talking import close_code, greet, hear, listening, say, serving, talking
+
+INIT = {"type": "connection_init"}
+SUBSCRIBE: dict[str, Any] = {"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }"}}
+
+ODD: dict[str, list[str | bytes]] = {
+    "null": ["null"],
+    "list": ["[]"],
+    "number": ["1"],
+    "no_json": ["{nope"],
+    "no_type": ["{}"],
+    "type_null": ['{"type": null}'],
+    "unknown_type": [json.dumps({"type": "z" * 1000})],
+    "binary": [b"\xff\xfe"],
+    "deep": ['{"type": "connection_init", "payload": ' + "[" * 50_000 + "]" * 50_000 + "}"],
+    "init_with_a_list": [json.dumps({**INIT, "payload": []})],
+    "no_id": [json.dumps({"type": "subscribe", "payload": {"query": "{ __typename }"}})],
+    "id_list": [json.dumps({**SUBSCRIBE, "id": []})],
+    "payload_null": [json.dumps({**SUBSCRIBE, "payload": None})],
+    "no_query": [json.dumps({**SUBSCRIBE, "payload": {}})],
+    "query_number": [json.dumps({**SUBSCRIBE, "payload": {"query": 1}})],
+    "variables_list": [json.dumps({**SUBSCRIBE, "payload": {"query": "{ __typename }", "variables": []}})],
+    "operation_name_list": [json.dumps({**SUBSCRIBE, "payload": {"query": "{ __typename }", "operationName": []}})],
+    "complete_without_id": ['{"type": "complete"}'],
+    "complete_with_an_object": ['{"type": "complete", "id": {}}'],
+}
+
+
+async def test_odd_frames_close_with_4400(live: str) -> None:
+    for name, frames in ODD.items():
+        async with talking(live) as socket:
+            if "init" not in str(frames[0][:30]):
+                await greet(socket)
+            for frame in frames:
+                await socket.send(frame)
+            assert await close_code(socket) == 4400, name
+
+
+async def test_the_order_of_the_protocol_is_kept(live: str) -> None:
+    async with talking(live) as socket:
+        await socket.send(json.dumps(SUBSCRIBE))
+        assert await close_code(socket) == 4401
+    async with talking(live) as socket:
+        await greet(socket)
+        await say(socket, "connection_init")
+        assert await close_code(socket) == 4429
+
+
+async def test_a_bad_token_closes_with_4403(live: str, ann: Person) -> None:
+    for token in ("Bearer a.b.c", f"Bearer {ann.access_token}x", ann.access_token, "", 5, ["Bearer"]):
+        async with talking(live) as socket:
+            await say(socket, "connection_init", payload={"Authorization": token})
+            assert await close_code(socket) == 4403, token
+
+
+async def test_a_message_that_is_too_large_closes_with_1009(live: str) -> None:
+    async with talking(live) as socket:
+        await say(socket, "connection_init", payload={"x": "y" * 1024**2})
+        assert await close_code(socket) == 1009
+
+
+async def test_a_foreign_page_is_refused_before_the_socket_opens(live: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with talking(live, origin="https://evil.example"):
+            pass
+    assert refused.value.response.status_code == 403
+    async with talking(live, origin="http://localhost:5173") as socket:
+        await greet(socket)
+
+
+async def ask(socket: Any, query: str, name: str | None = None, **variables: Any) -> dict[str, Any]:
+    """Run one operation over a socket, to its end."""
+    await say(socket, "subscribe", id="q", payload={"query": query, "operationName": name, "variables": variables})
+    message = await hear(socket)
+    if message["type"] == "next":
+        assert await hear(socket) == {"type": "complete", "id": "q"}
+    return message
+
+
+async def test_queries_and_mutations_run_over_the_socket(live: str, ann: Person, bob: Person) -> None:
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        me = await ask(socket, "{ me { username } }")
+        assert me == {"type": "next", "id": "q", "payload": {"data": {"me": {"username": "ann"}}}}
+        stats = '{ profile(by: {username: "bob"}) { stats { followersCount } } }'
+        counts = []
+        for _ in range(2):
+            answer = await ask(socket, stats)
+            counts.append(answer["payload"]["data"]["profile"]["stats"]["followersCount"])
+            await ask(socket, DOCUMENT, "Follow", userId=bob.user_id)
+        assert counts == [0, 1]
+        invalid = await ask(socket, "{ nobody }")
+        assert invalid["type"] == "error"
+        assert [error["extensions"] for error in invalid["payload"]] == [{"code": "INVALID"}]
+
+
+async def test_a_session_that_has_ended_ends_for_an_open_socket_too(service: Service, live: str, ann: Person) -> None:
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
+        await run(service, "Logout", {"refreshToken": ann.refresh_token})
+        (error,) = (await ask(socket, "{ me { username } }"))["payload"]["errors"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+
+
+async def test_a_subscription_needs_a_token(live: str) -> None:
+    async with talking(live) as socket:
+        await greet(socket)
+        message = await ask(socket, DOCUMENT, "FeedActivity")
+        errors = message["payload"]["errors"] if message["type"] == "next" else message["payload"]
+        assert [error["extensions"] for error in errors] == [{"code": "UNAUTHENTICATED"}]
+
+
+async def test_a_subscription_tells_what_one_may_see_and_nothing_else(
+    service: Service, live: str, ann: Person, bob: Person
+) -> None:
+    eve = await service.register("eve")
+    await run(service, "Follow", {"userId": ann.user_id}, by=bob)
+    async with listening(live, DOCUMENT, "FeedActivity", by=bob) as heard:
+        await run(service, "UpdateProfile", {"input": {"bio": "A stranger's."}}, by=eve)
+        await run(service, "UpdateProfile", {"input": {"bio": "Their own."}}, by=bob)
+        await run(service, "UpdateProfile", {"input": {"preferences": {"privateProfile": True}}}, by=ann)
+        await run(service, "UpdateProfile", {"input": {"bio": "News."}}, by=ann)
+        first = (await heard())["data"]["feedActivity"]
+        await run(service, "UpdateProfile", {"input": {"bio": "More news."}}, by=ann)
+        second = (await heard())["data"]["feedActivity"]
+    for activity in (first, second):
+        assert (activity["__typename"], activity["actor"]["username"]) == ("ProfileUpdated", "ann")
+    (edge,) = (await run(service, "Feed", by=bob))["edges"]
+    assert edge["node"]["id"] == second["id"]
+
+
+async def test_logins_over_a_socket_spend_of_the_same_bucket(start_service: StartService) -> None:
+    service: Service = await start_service(rate_limits=True)
+    ann = await service.register("ann")
+    given = {"email": ann.email, "password": PASSWORD}
+    for _ in range(4):
+        assert (await service.client.post("/auth/login", json=given)).status_code == 200
+    async with serving(service.app) as address, talking(address) as socket:
+        await greet(socket)
+        fifth, sixth = [await ask(socket, DOCUMENT, "Login", input=given) for _ in range(2)]
+    assert fifth["payload"]["data"]["login"]["session"]["user"]["userId"] == ann.user_id
+    assert sixth["payload"]["data"] == {"login": None}
+    assert [error["extensions"]["code"] for error in sixth["payload"]["errors"]] == ["RATE_LIMITED"]

@@ -1,0 +1,179 @@
+"""How SQLite answers: no list, feed, search or look-up reads a whole table, and lists come out of an index in order."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.contract_suites.conftest import sql_store
+from tests.contract_suites.scene import ANN, NOON, Store, after
+
+from pet.domain.files import FileList
+from pet.domain.follows import FollowList
+from pet.domain.ids import FileId, ObjectId, SessionId, UserId
+from pet.domain.paging import Position
+from pet.domain.viewers import Role, Viewer
+from pet.storage.sql.database import Database, open_database
+
+BOB = UserId("bob")
+HERE = Position(NOON, "0" * 36)
+STRANGER = Viewer(BOB, Role.LISTENER)
+Read = Callable[[Store], Awaitable[object]]
+
+IN_ORDER: dict[str, Read] = {
+    "people": lambda s: s.profiles.page(after=None, limit=20),
+    "people_onwards": lambda s: s.profiles.page(after=HERE, limit=20),
+    "people_but_one": lambda s: s.profiles.page(after=HERE, limit=20, exclude=ANN),
+    "people_by_id": lambda s: s.profiles.get_many([ANN, BOB]),
+    "person_by_name": lambda s: s.profiles.find_by_username("ann"),
+    "tracks": lambda s: s.files.pages([ANN, BOB], FileList.TRACKS, after=HERE, limit=20),
+    "audio": lambda s: s.files.pages([ANN, BOB], FileList.AUDIO, after=None, limit=20),
+    "files_by_id": lambda s: s.files.get_many([FileId("a"), FileId("b")]),
+    "files_of_user": lambda s: s.files.of_user(ANN, limit=20),
+    "count_audio": lambda s: s.files.count_audio([ANN, BOB]),
+    "newest_covers": lambda s: s.files.newest_covers([ANN, BOB]),
+    "abandoned": lambda s: s.files.abandoned(before=NOON, limit=20),
+    "followers": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWERS, after=HERE, limit=20),
+    "following": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWING, after=None, limit=20),
+    "requests": lambda s: s.follows.pages([ANN, BOB], FollowList.REQUESTS, after=None, limit=20),
+    "states": lambda s: s.follows.states(ANN, [BOB]),
+    "following_ids": lambda s: s.follows.following_ids([ANN, BOB]),
+    "activity_by_id": lambda s: s.activities.find(ObjectId("a")),
+    "pending": lambda s: s.outbox.pending(older_than=timedelta(0), limit=20),
+    "account_by_id": lambda s: s.accounts.find(ANN),
+    "account_by_email": lambda s: s.accounts.find_by_email("ann@example.com"),
+    "account_by_name": lambda s: s.accounts.find_by_username("ann"),
+    "session": lambda s: s.sessions.find(SessionId("a")),
+    "sessions": lambda s: s.sessions.of_user(ANN, NOON),
+}
+SORTED: dict[str, Read] = {
+    "search": lambda s: s.profiles.page(after=None, limit=20, search="an"),
+    "own_feed": lambda s: s.activities.feed(BOB, seen_by=STRANGER, after=HERE, limit=20),
+    "feed_of_another": lambda s: s.activities.feed(ANN, seen_by=STRANGER, after=HERE, limit=20),
+    "feed_for_nobody": lambda s: s.activities.feed(ANN, seen_by=None, after=None, limit=20),
+    "search_count": lambda s: s.profiles.count(search="an"),
+}
+CHANGES: dict[str, Read] = {
+    "trim_outbox": lambda s: s.outbox.trim(before=NOON),
+    "trim_plays": lambda s: s.plays.trim(before=NOON),
+    "purge": lambda s: s.projections.purge(ANN),
+    "remove_file": lambda s: s.files.remove(FileId("000000000001"), after(5)),
+    "unfollow": lambda s: s.follows.remove(ANN, BOB, only=None, at=NOON),
+    "profile": lambda s: s.profile("newcomer"),
+}
+
+PEOPLE = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+INSERT INTO profile (user_id, object_id, username, username_key, role, genres, instruments, email_notifications,
+  show_online_status, is_private, tracks, followers, following, plays, created_ms, updated_ms)
+SELECT printf('%012d', i), printf('%024d', i), 'u' || i, 'u' || i, 'musician', '[]', '[]', 1,
+  1, i % 9 = 0, 0, 0, 0, 0, i, i FROM n
+"""
+WORDS = "INSERT INTO profile_word (word, user_id) SELECT CAST(username_key AS BLOB), user_id FROM profile"
+FILES = """
+INSERT INTO file (file_id, object_id, user_id, type, is_audio, original_name, file_name, mime_type, size_bytes, format,
+  play_count, created_ms, updated_ms)
+SELECT user_id, object_id, printf('%012d', created_ms % 50), 'track', 1, '', '', '', 1, 'mp3', 0, created_ms, created_ms
+FROM profile
+"""
+FOLLOWS = """
+INSERT INTO follow (object_id, follower_id, following_id, state, created_ms)
+SELECT object_id, printf('%012d', created_ms % 50), user_id, 'following', created_ms FROM profile
+"""
+ACTIVITIES = """
+INSERT INTO activity (object_id, actor_id, action, track_id, created_ms)
+SELECT object_id, user_id, 'track_published', file_id, created_ms FROM file
+"""
+
+
+class Recorder(logging.Handler):
+    """Keeps the statements that the driver logs, with their values."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.statements: list[tuple[str, list[object]]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a statement."""
+        if isinstance(record.args, tuple) and record.msg == "%s: %s":
+            sql, values = record.args
+            self.statements.append((str(sql), list(values) if isinstance(values, list) else []))
+
+
+@pytest.fixture(scope="module")
+def seeded_database(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Path:
+    """A database with some thousands of rows, whose sizes SQLite knows."""
+    path = Path(shutil.copy(migrated_database, tmp_path_factory.mktemp("seeded") / "pet.sqlite3"))
+    with closing(sqlite3.connect(path)) as file:
+        for statement in (PEOPLE, WORDS, FILES, FOLLOWS, ACTIVITIES, "ANALYZE"):
+            file.execute(statement)
+        file.commit()
+    return path
+
+
+async def plans(database: Database, read: Read, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the plan of every statement that a call runs, one text each."""
+    recorder = Recorder()
+    logger = logging.getLogger("tortoise.db_client")
+    with caplog.at_level(logging.DEBUG, logger="tortoise.db_client"):
+        logger.addHandler(recorder)
+        try:
+            await read(sql_store(database))
+        finally:
+            logger.removeHandler(recorder)
+    found = []
+    for sql, values in recorder.statements:
+        if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql):
+            rows = await database.rows(f"EXPLAIN QUERY PLAN {sql}", *values)
+            found.append("\n".join(str(row["detail"]) for row in rows))
+    return found
+
+
+def full_scans(plan: str) -> list[str]:
+    """Return the steps that read a whole table or index: not those that walk an index in the list's own order."""
+    steps = re.findall(r"^SCAN .*$", plan, re.MULTILINE)
+    return [step for step in steps if not re.search(r"profile_by_age|SCAN list|CONSTANT ROW|SUBQUERY", step)]
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+async def test_a_list_is_a_range_of_an_index_in_its_own_order(
+    seeded_database: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    async with open_database(f"sqlite://{seeded_database}") as database:
+        [plan] = await plans(database, IN_ORDER[name], caplog)
+    assert full_scans(plan) == []
+    assert "TEMP B-TREE" not in plan
+    assert re.search(r"SEARCH|profile_by_age", plan)
+
+
+@pytest.mark.parametrize("name", SORTED)
+async def test_a_feed_and_a_search_read_what_they_need_and_sort_it(
+    seeded_database: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    async with open_database(f"sqlite://{seeded_database}") as database:
+        [plan] = await plans(database, SORTED[name], caplog)
+    assert full_scans(plan) == []
+    assert "SCAN profile" not in plan
+    assert re.search(r"SEARCH", plan)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_change_finds_its_rows_by_an_index(
+    tmp_path: Path, seeded_database: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    path = shutil.copy(seeded_database, tmp_path / "pet.sqlite3")
+    async with open_database(f"sqlite://{path}") as database:
+        found = await plans(database, CHANGES[name], caplog)
+    assert [full_scans(plan) for plan in found] == [[]] * len(found)
+    assert found
+
+
+def test_the_rule_sees_a_full_scan() -> None:
+    assert full_scans("SCAN profile\nSEARCH follow USING INDEX x") == ["SCAN profile"]
