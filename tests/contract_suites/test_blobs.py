@@ -38,6 +38,17 @@ async def test_what_was_kept_is_read_whole(blobs: Blobs) -> None:
     assert await read(blobs, "tracks/one") == [b"lalalu"]
 
 
+async def test_one_staged_object_may_be_kept_under_two_keys(blobs: Blobs) -> None:
+    async with blobs.stage() as staged:
+        await staged.write(b"lalala")
+        await staged.keep("tracks/one")
+        await staged.keep("tracks/two")
+        async with staged.local_path() as path:
+            assert path.read_bytes() == b"lalala"
+    await blobs.remove("tracks/one")
+    assert await read(blobs, "tracks/two") == [b"lalala"]
+
+
 async def test_an_object_may_be_empty(blobs: Blobs) -> None:
     await keep(blobs, "tracks/silence")
     assert await blobs.size("tracks/silence") == 0

@@ -76,10 +76,17 @@ async def other_side(pipe: Path) -> int:
             await asyncio.sleep(0.01)
 
 
-def workers(parent: int | str = "self") -> set[int]:
+def children(parent: int | str = "self") -> set[int]:
     """Return the process ids of a process's children."""
     tasks = Path(f"/proc/{parent}/task").iterdir()
     return {int(child) for task in tasks for child in (task / "children").read_text(encoding="ascii").split()}
+
+
+@pytest.fixture
+def workers() -> Callable[[], set[int]]:
+    """Return the processes that this test has started; other tests' loops may still have workers of their own."""
+    strangers = children()
+    return lambda: children() - strangers
 
 
 async def test_the_facts_tags_and_artwork_of_a_song(inspector: WorkerInspector, store: Callable[[bytes], Path]) -> None:
@@ -160,7 +167,9 @@ async def test_a_picture_that_exhausts_the_memory_is_refused(store: Callable[[by
     assert (await inspector.image(photo)).width == 64
 
 
-async def test_every_job_has_its_cpu_time_to_itself(store: Callable[[bytes], Path]) -> None:
+async def test_every_job_has_its_cpu_time_to_itself(
+    workers: Callable[[], set[int]], store: Callable[[bytes], Path]
+) -> None:
     inspector = WorkerInspector(cpu_seconds=1)
     large = store(media_factory.jpeg(5000, 5000))
 
@@ -171,7 +180,7 @@ async def test_every_job_has_its_cpu_time_to_itself(store: Callable[[bytes], Pat
 
 
 async def test_a_worker_that_is_killed_at_work_costs_its_caller_the_file_and_nobody_else(
-    inspector: WorkerInspector, pipe: Path, photo: Path
+    workers: Callable[[], set[int]], inspector: WorkerInspector, pipe: Path, photo: Path
 ) -> None:
     victim = asyncio.create_task(inspector.image(pipe))
     handle = await other_side(pipe)
@@ -186,7 +195,9 @@ async def test_a_worker_that_is_killed_at_work_costs_its_caller_the_file_and_nob
     assert worker not in workers()
 
 
-async def test_a_worker_that_died_idle_is_replaced(inspector: WorkerInspector, photo: Path) -> None:
+async def test_a_worker_that_died_idle_is_replaced(
+    workers: Callable[[], set[int]], inspector: WorkerInspector, photo: Path
+) -> None:
     await inspector.image(photo)
     (worker,) = workers()
 
@@ -209,7 +220,7 @@ async def test_a_file_that_never_ends_is_refused_in_time(pipe: Path, photo: Path
 
 
 async def test_two_files_are_looked_into_at_once_and_a_third_waits_its_turn(
-    inspector: WorkerInspector, pipe: Path, photo: Path, tmp_path: Path
+    workers: Callable[[], set[int]], inspector: WorkerInspector, pipe: Path, photo: Path, tmp_path: Path
 ) -> None:
     second_pipe = tmp_path / "second.bin"
     os.mkfifo(second_pipe)
@@ -229,7 +240,9 @@ async def test_two_files_are_looked_into_at_once_and_a_third_waits_its_turn(
     assert [image.format for image in images] == [ImageFormat.PNG, ImageFormat.PNG, ImageFormat.JPEG]
 
 
-async def test_a_cancelled_call_ends_its_worker(inspector: WorkerInspector, pipe: Path, photo: Path) -> None:
+async def test_a_cancelled_call_ends_its_worker(
+    workers: Callable[[], set[int]], inspector: WorkerInspector, pipe: Path, photo: Path
+) -> None:
     call = asyncio.create_task(inspector.image(pipe))
     handle = await other_side(pipe)
 
@@ -242,7 +255,9 @@ async def test_a_cancelled_call_ends_its_worker(inspector: WorkerInspector, pipe
     assert (await inspector.image(photo)).width == 64
 
 
-async def test_signals_for_the_service_leave_a_worker_at_work(inspector: WorkerInspector, pipe: Path) -> None:
+async def test_signals_for_the_service_leave_a_worker_at_work(
+    workers: Callable[[], set[int]], inspector: WorkerInspector, pipe: Path
+) -> None:
     call = asyncio.create_task(inspector.image(pipe))
     handle = await other_side(pipe)
 
@@ -278,7 +293,7 @@ def test_workers_end_with_their_service_idle_or_busy(photo: Path, pipe: Path) ->
     ) as service:
         assert service.stdout is not None
         assert service.stdout.readline() == b"serving\n"
-        pids = workers(service.pid)
+        pids = children(service.pid)
         service.communicate()
 
     assert service.returncode == 0

@@ -104,7 +104,10 @@ class StagedBlob(Protocol):
         """Give a local file with everything that was written so far, for inspection. Writing ends here."""
 
     async def keep(self, key: str) -> None:
-        """Make the object durable under its key, at once and whole; afterwards it no longer vanishes."""
+        """Make the object durable under its key, at once and whole; afterwards it no longer vanishes.
+
+        It may be kept under several keys, one after the other: one file of a request may serve two purposes.
+        """
 
 
 class Blobs(Protocol):

@@ -33,6 +33,9 @@ from pet.schema.sockets import CheckedSocket
 MAX_FILES = 2
 """A track and its cover: no mutation takes more."""
 
+MAX_FIELDS = 4
+"""`operations` and `map`, and a little room for what some client libraries add."""
+
 MAX_OPERATIONS_FIELD = 1024 * 1024
 INIT_WAIT = timedelta(seconds=10)
 """How long a WebSocket may say nothing before its `connection_init`."""
@@ -129,6 +132,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             context.services.uploads.stage,
             file_limit=TRACK_MAX_BYTES,
             files_limit=MAX_FILES,
+            fields_limit=MAX_FIELDS,
             field_limit=MAX_OPERATIONS_FIELD,
         )
         form = await raw.state.uploads.enter_async_context(reading)

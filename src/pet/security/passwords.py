@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 import argon2
@@ -50,11 +51,11 @@ class Argon2Hasher:
         parallelism: int = PARALLELISM,
         waiting: int = WAITING,
     ) -> None:
-        self._argon2 = argon2.PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
+        self._argon2 = _argon2(memory_kib, time_cost, parallelism)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2", initializer=_lower_priority)
         self._capacity = THREADS + waiting
         self._busy = 0
-        self._nobodys_hash = self._argon2.hash(secrets.token_bytes(16))
+        self._nobodys_hash = _nobodys_hash(memory_kib, time_cost, parallelism)
 
     async def hash(self, password: str) -> str:
         """Return a new salted hash; Unavailable when too many are waiting."""
@@ -87,6 +88,16 @@ class Argon2Hasher:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._busy -= 1
+
+
+def _argon2(memory_kib: int, time_cost: int, parallelism: int) -> argon2.PasswordHasher:
+    return argon2.PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
+
+
+@cache
+def _nobodys_hash(memory_kib: int, time_cost: int, parallelism: int) -> str:
+    """Return the hash of a password that nobody knows; one does for the whole process."""
+    return _argon2(memory_kib, time_cost, parallelism).hash(secrets.token_bytes(16))
 
 
 def _encoded(password: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -134,6 +135,7 @@ class _StagedFile:
         self._is_intact = True
         self._is_complete = False
         self._disk = threading.Lock()
+        self._kept: Path | None = None
         self._file: BinaryIO | None = None
         self._is_discarded = False
 
@@ -152,9 +154,9 @@ class _StagedFile:
 
     @asynccontextmanager
     async def local_path(self) -> AsyncIterator[Path]:
-        """Give the temporary file itself. Writing ends here."""
+        """Give the file itself, wherever it is by now. Writing ends here."""
         await self._complete()
-        yield self._path
+        yield self._kept or self._path
 
     async def keep(self, key: str) -> None:
         """Make the object durable, then give it its key in one step; an object of that key is replaced."""
@@ -195,10 +197,22 @@ class _StagedFile:
             file = self._opened()
             os.fsync(file.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._path.replace(target)
+            if self._kept is None:
+                self._path.replace(target)
+            else:
+                self._copy(self._kept, target)
+            self._kept = target
             # Every folder on the way may be new; a new entry lasts only when its folder is synced.
             for depth in range(len(target.relative_to(self._root).parts)):
                 _sync_folder(target.parents[depth])
+
+    def _copy(self, source: Path, target: Path) -> None:
+        """Give the same bytes a second key: the temporary file itself went under the first."""
+        with source.open("rb") as original, self._path.open("xb") as copy:
+            shutil.copyfileobj(original, copy, CHUNK_BYTES)
+            copy.flush()
+            os.fsync(copy.fileno())
+        self._path.replace(target)
 
     def _discard(self) -> None:
         with self._disk:

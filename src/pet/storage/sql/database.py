@@ -27,6 +27,7 @@ CONNECTION = "default"
 ATTEMPTS = 5
 """How often a transaction is tried that PostgreSQL breaks off to end a deadlock: each time, another of them gets by."""
 
+SETTLING_SECONDS = 5.0
 STEP = 500
 """Rows of one step where there may be any number: some milliseconds of work, far from the limits on parameters."""
 
@@ -150,8 +151,9 @@ class Database:
             pass
 
     async def settled(self) -> None:
-        """Wait until the transactions have ended whose callers are gone."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        """Wait until the transactions have ended whose callers are gone, but not long for an engine that is stuck."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=SETTLING_SECONDS)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

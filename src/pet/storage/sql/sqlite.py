@@ -9,12 +9,7 @@ import asyncio
 import sqlite3
 from typing import Any
 
-from tortoise.backends.base.client import (
-    ConnectionWrapper,
-    NestedTransactionContext,
-    TransactionalDBClient,
-    TransactionContext,
-)
+from tortoise.backends.base.client import NestedTransactionContext, TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
@@ -36,24 +31,8 @@ class ImmediateSqliteClient(SqliteClient):
             await asyncio.to_thread(_require_openable, self.filename)
         await super().create_connection(with_db)
 
-    def acquire_connection(self) -> _Turn:
-        """Wait for the connection; whoever leaves the context lets the next one have it."""
-        return _Turn(self._lock, self)
-
     def _in_transaction(self) -> TransactionContext:
         return _Context(_Transaction(self), self._lock)
-
-
-class _Turn(ConnectionWrapper[Any]):
-    async def __aenter__(self) -> Any:
-        await self._lock.acquire()
-        try:
-            await self.ensure_connection()
-        except BaseException:
-            # A caller that is cancelled while it connects must not keep the connection from everyone else.
-            self._lock.release()
-            raise
-        return self.connection
 
 
 def _require_openable(filename: str) -> None:
