@@ -16,7 +16,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from pet import app as composition
+from pet import upkeep
 from pet.app import EXPOSED_HEADERS, Overrides, create_app
 from pet.domain.delivery import RELAY_AGE
 from pet.domain.effects import Effect
@@ -155,7 +155,7 @@ async def test_an_event_that_was_not_delivered_is_before_the_first_request(
 async def test_the_relay_delivers_what_a_request_could_not_and_outlives_failures(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(composition, "RELAY_PAUSE", timedelta(milliseconds=1))
+    monkeypatch.setattr(upkeep, "RELAY_PAUSE", timedelta(milliseconds=1))
     failures, delivered = 3, asyncio.Event()
     really_apply = SqlProjections.apply
 

@@ -398,7 +398,7 @@ async def test_a_file_may_have_just_its_limit(reading: Reading) -> None:
     files = [named(f"name={name}; filename=f", name.encode() * 100) for name in "ab"]
     assert await reading.read_body(parts(*files)) == Received(files={"a": ("f", b"a" * 100), "b": ("f", b"b" * 100)})
     error = await reading.refusal(parts(files[0], files[1] + b"!"))
-    assert (type(error), error.message) == (TooLarge, "The file is too large: 0.0 MB, at most 0 MB are allowed.")
+    assert (type(error), error.message) == (TooLarge, "The file is too large: 0.1 MB, at most 0 MB are allowed.")
 
 
 async def test_a_file_is_cut_off_while_it_arrives(reading: Reading) -> None:
@@ -406,7 +406,7 @@ async def test_a_file_is_cut_off_while_it_arrives(reading: Reading) -> None:
     head = FORM.partition(b"abc")[0]
     size = 2 * MIB
     arrived = iter([head, *[b"x" * 64 * KIB] * (size // (64 * KIB))])
-    with pytest.raises(TooLarge, match=r"^The file is too large: 2\.0 MB, at most 1 MB are allowed\.$"):
+    with pytest.raises(TooLarge, match=r"^The file is too large: 2\.1 MB, at most 1 MB are allowed\.$"):
         await reading.read(request_of(arrived, length=len(head) + size))
     assert len(list(arrived)) == 15
     assert reading.staged() == []

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
@@ -29,13 +26,13 @@ from pet.domain.follows import FollowService
 from pet.domain.ids import UserId
 from pet.domain.limits import RateLimits
 from pet.domain.links import Links
-from pet.domain.plays import PLAY_WINDOW, Plays, PlayService
+from pet.domain.plays import Plays, PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
-from pet.edge import Edge
+from pet.edge import Cors, Edge
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
 from pet.pages.welcome import welcome_routes
@@ -63,10 +60,11 @@ from pet.storage.sql.follows import SqlFollows
 from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
+from pet.upkeep import recover, sweep, upkeep
 
-RELAY_PAUSE = timedelta(seconds=2)
-TRIM_PAUSE = timedelta(minutes=10)
-KEEP_DELIVERED = timedelta(days=7)
+ISSUER = "pet"
+"""Of tokens. Not the public URL: moving the service to another port or name must not log everyone out."""
+
 EXPOSED_HEADERS = [
     "Accept-Ranges",
     "Content-Disposition",
@@ -133,7 +131,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
 
         delivery = Delivery(outbox, SqlProjections(database, clock), blobs, broadcast, purge)
         file_service = FileService(files, blobs, delivery, clock)
-        signer = JwtSigner(secret, settings.public_url)
+        signer = JwtSigner(secret, ISSUER)
         sessions = SessionService(SqlSessions(database), EmbeddedSessionCache(), signer, clock)
         profiles = ProfileService(SqlProfiles(database), delivery, clock)
         follows = FollowService(SqlFollows(database), delivery, clock)
@@ -151,7 +149,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             limits=limits,
             trusts_claimed_ids=settings.trust_client_user_id,
         )
-        await stack.enter_async_context(present(blobs.folder, partial(_sweep, services.uploads)))
+        await stack.enter_async_context(present(blobs.folder, partial(sweep, services.uploads)))
         yield Parts(services, database, blobs, delivery, outbox, plays, clock)
 
 
@@ -161,7 +159,7 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
         lifespan=_lifespan(settings, overrides),
         middleware=[
             Middleware(
-                CORSMiddleware,
+                Cors,
                 allow_origin_regex=settings.cors_origin_pattern,
                 allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
                 allow_headers=["Authorization", "Content-Type", "Range", "If-Range", "If-None-Match"],
@@ -197,8 +195,8 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
             log.warning("PET_TRUST_CLIENT_USER_ID is on: anyone can act as anyone without a token")
         async with open_parts(settings, overrides) as parts:
             app.router.routes = _routes(settings, parts)
-            await _recover(parts.delivery)
-            async with _repeated(RELAY_PAUSE, _relay, parts), _repeated(TRIM_PAUSE, _trim, parts):
+            await recover(parts.delivery)
+            async with upkeep(parts.delivery, parts.outbox, parts.plays, parts.clock):
                 yield {"services": parts.services}
 
     return lifespan
@@ -214,45 +212,3 @@ def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
         *welcome_routes(),
         *health_routes(parts.database, parts.blobs, database_file=settings.database_file),
     ]
-
-
-async def _sweep(uploads: UploadService, is_alone: bool) -> None:
-    if swept := await uploads.sweep(is_alone=is_alone):
-        log.info("removed %d objects that a crash left behind", swept)
-
-
-async def _recover(delivery: Delivery) -> None:
-    """Deliver what a crash left over before the first request, so that nobody reads old counters."""
-    if delivered := await delivery.deliver_pending(older_than=timedelta(0)):
-        log.info("delivered %d events that a crash left over", delivered)
-
-
-async def _relay(parts: Parts) -> None:
-    """Deliver what requests could not deliver themselves."""
-    await parts.delivery.deliver_pending()
-
-
-async def _trim(parts: Parts) -> None:
-    """Forget what is long done."""
-    await parts.outbox.trim(before=parts.clock() - KEEP_DELIVERED)
-    await parts.plays.trim(before=parts.clock() - 2 * PLAY_WINDOW)
-
-
-@asynccontextmanager
-async def _repeated(pause: timedelta, work: Callable[[Parts], Awaitable[None]], parts: Parts) -> AsyncIterator[None]:
-    """Do work again and again until the context is left; a failure is logged, and the next turn comes all the same."""
-
-    async def loop() -> None:
-        while True:
-            await asyncio.sleep(pause.total_seconds())
-            try:
-                await work(parts)
-            except Exception:
-                log.exception("%s failed and will be tried again", work.__name__)
-
-    task = asyncio.create_task(loop())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

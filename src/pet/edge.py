@@ -9,12 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import orjson
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pet.domain.errors import TooLarge
@@ -32,6 +35,18 @@ log = structlog.get_logger("pet.access")
 failures = logging.getLogger("pet.edge")
 
 Network = IPv4Network | IPv6Network
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, with a refusal in the envelope of every other error."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a preflight request."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == HTTPStatus.OK:
+            return response
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return _failure("This origin, method or header is not allowed here.", response.status_code, headers)
 
 
 class Edge:
@@ -76,7 +91,8 @@ class Edge:
             failures.exception("a request failed")
             if status:
                 raise
-            await _answer_failure(observed, request_id)
+            message = f"Something went wrong on our side. Please quote the request id {request_id}."
+            await _failure(message, HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, observed)
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
@@ -135,9 +151,6 @@ def _bounded(receive: Receive, headers: Headers) -> Receive:
     return bounded
 
 
-async def _answer_failure(send: Send, request_id: str) -> None:
-    message = f"Something went wrong on our side. Please quote the request id {request_id}."
+def _failure(message: str, status: int, headers: dict[str, str] | None = None) -> Response:
     body = orjson.dumps({"success": False, "error": message})
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return Response(body, status, headers, media_type="application/json")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from pet.app import Overrides
-from pet.domain.times import truncate
+from tests.clock import HandClock
 from tests.conftest import Person, Service, StartService, starting
 from tests.media_factory import jpeg, mp3
 from tests.rest_compat.golden import Golden
@@ -29,25 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(FOLDER) and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-@dataclass
-class HandClock:
-    """A clock that goes on by a millisecond each time it is read, so that what comes later is later, and by hand.
-
-    It begins in the past, because a token from the future is refused.
-    """
-
-    now: datetime = field(default_factory=lambda: truncate(datetime.now(UTC)) - timedelta(minutes=10))
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        self.now += timedelta(milliseconds=1)
-        return self.now
-
-    def advance(self, **amount: float) -> None:
-        """Turn the clock on: `advance(minutes=30)`."""
-        self.now += timedelta(**amount)
 
 
 @pytest.fixture

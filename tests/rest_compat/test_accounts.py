@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.clock import HandClock
 from tests.conftest import PASSWORD, Person, Service
-from tests.rest_compat.conftest import HandClock, profile_of, refusal
+from tests.rest_compat.conftest import profile_of, refusal
 from tests.rest_compat.golden import Golden
 
 ANN = {"email": "ann@example.com", "username": "ann", "password": PASSWORD, "role": "musician"}

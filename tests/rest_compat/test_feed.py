@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.clock import HandClock
 from tests.conftest import Person, Service
-from tests.rest_compat.conftest import HandClock, accept, follow, make_private, upload_image, upload_song
+from tests.rest_compat.conftest import accept, follow, make_private, upload_image, upload_song
 from tests.rest_compat.golden import Golden
 
 NOBODY = "01890000-0000-7000-8000-000000000000"

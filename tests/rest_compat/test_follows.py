@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.clock import HandClock
 from tests.conftest import Person, Service
-from tests.rest_compat.conftest import HandClock, accept, follow, make_private, profile_of
+from tests.rest_compat.conftest import accept, follow, make_private, profile_of
 from tests.rest_compat.golden import Golden
 
 NOBODY = "01890000-0000-7000-8000-000000000000"

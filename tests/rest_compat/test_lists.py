@@ -24,8 +24,9 @@ from pet.storage.sql.accounts import SqlAccounts
 from pet.storage.sql.database import Database
 from pet.storage.sql.effects import SqlProjections
 from pet.storage.sql.files import SqlFiles
+from tests.clock import HandClock
 from tests.conftest import Person, Service
-from tests.rest_compat.conftest import HandClock, refusal, session_fixture, upload_song
+from tests.rest_compat.conftest import refusal, session_fixture, upload_song
 
 STREAMED = 3
 """How many items a stream reads at a time here."""

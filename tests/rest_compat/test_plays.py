@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 
+from tests.clock import HandClock
 from tests.conftest import Person, Service
 from tests.media_factory import mp3
-from tests.rest_compat.conftest import HandClock, make_private, profile_of, session_fixture, stored, upload_song
+from tests.rest_compat.conftest import make_private, profile_of, session_fixture, stored, upload_song
 
 
 @session_fixture

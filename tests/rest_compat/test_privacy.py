@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.clock import HandClock
 from tests.conftest import Person, Service
 from tests.media_factory import mp3
 from tests.rest_compat.conftest import (
-    HandClock,
     accept,
     follow,
     make_private,

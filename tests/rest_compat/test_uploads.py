@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.clock import HandClock
 from tests.conftest import Person, Service
 from tests.media_factory import jpeg, m4a_aac, mp3, png, webp
 from tests.rest_compat.conftest import (
-    HandClock,
     follow,
     make_private,
     profile_of,

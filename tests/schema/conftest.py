@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pet.app import Overrides
+from tests.clock import HandClock
 from tests.conftest import Person, Service, StartService
-from tests.rest_compat.conftest import HandClock
 from tests.schema.seeding import Seeds
 from tests.schema.talking import serving
 

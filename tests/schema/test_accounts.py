@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.clock import HandClock
 from tests.conftest import PASSWORD, Person, Service
 from tests.media_factory import mp3, png
-from tests.rest_compat.conftest import HandClock
 from tests.schema.operations import answer_of, run
 
 

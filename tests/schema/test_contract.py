@@ -10,9 +10,9 @@ from graphql import build_schema as schema_of
 from graphql import parse, validate
 
 from pet.schema.root import build_schema
+from tests.clock import HandClock
 from tests.conftest import PASSWORD, Person, Service
 from tests.media_factory import jpeg, mp3, png
-from tests.rest_compat.conftest import HandClock
 from tests.schema.operations import DOCUMENT, NAMES, run
 from tests.schema.talking import listening
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from pet.domain.ids import UserId
+from tests.clock import HandClock
 from tests.conftest import Person, Service
 from tests.media_factory import jpeg, png
-from tests.rest_compat.conftest import HandClock
 from tests.schema.operations import DOCUMENT, answer_of, run
 from tests.schema.seeding import Seeds
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pet.domain.ids import UserId, new_uuid7
 from pet.domain.paging import Position, encode_cursor
+from tests.clock import HandClock
 from tests.conftest import Person, Service
-from tests.rest_compat.conftest import HandClock
 from tests.schema.operations import DOCUMENT, run
 from tests.schema.seeding import Seeds
 

@@ -6,6 +6,7 @@ there a record.
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -65,7 +66,7 @@ def require_size(size_bytes: int, limit_bytes: int) -> None:
         TooLarge: with the limit and the size in the sentence.
     """
     if size_bytes > limit_bytes:
-        size = f"{size_bytes / MIB:.1f}"
+        size = math.ceil(size_bytes * 10 / MIB) / 10  # rounded up, so that it never reads like the limit itself
         raise TooLarge(f"The file is too large: {size} MB, at most {limit_bytes // MIB} MB are allowed.", field="file")
 
 

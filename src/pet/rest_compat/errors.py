@@ -11,19 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pet.domain.errors import DomainError, ErrorCode, RateLimited, Service, Unavailable
-
-STATUS = {
-    ErrorCode.INVALID: HTTPStatus.BAD_REQUEST,
-    ErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
-    ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
-    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
-    ErrorCode.CONFLICT: HTTPStatus.CONFLICT,
-    ErrorCode.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    ErrorCode.UNSUPPORTED_MEDIA: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
-    ErrorCode.UNAVAILABLE: HTTPStatus.INTERNAL_SERVER_ERROR,
-    ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
+from pet.schema.errors import STATUS
 
 FAMILIES = {"auth": Service.AUTH, "users": Service.USER, "media": Service.MEDIA, "social": Service.SOCIAL}
 """The first word of a path names the service that the document has behind it, whichever engine is down."""

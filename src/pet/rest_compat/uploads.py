@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import strawberry
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pet.domain.errors import Invalid
+from pet.domain.errors import Forbidden, Invalid, TooLarge
 from pet.domain.limits import UPLOAD_AVATAR, UPLOAD_COVER, UPLOAD_TRACK, Bucket
 from pet.domain.media import AVATAR_MAX_BYTES, COVER_MAX_BYTES, TRACK_MAX_BYTES
 from pet.forms import Form, read_form
@@ -70,15 +70,27 @@ async def cover(request: Request, call: DirectCall) -> Response:
 async def _arrived(request: Request, call: DirectCall, bucket: Bucket, limit: int) -> AsyncIterator[Arrived]:
     """Read the form of someone who may write and has attempts left, and act for the user that it names.
 
-    The fields may come in any order, so it is only known at the end for whom the file is; the attempt is counted then.
+    The fields may come in any order, so it is only known at the end for whom the file is. A form that is refused costs
+    an attempt as well: its bytes were read.
     """
+    services, address = call.context.services, call.context.client.address
     call.context.require_writer()
-    await call.context.services.limits.check(bucket, call.context.client.address)
-    async with read_form(request, call.context.services.uploads.stage, file_limit=limit) as form:
-        acting = DirectCall(await call.context.acting_for(form.fields.get("userId")))
-        if "file" not in form.files:
-            raise Invalid("File is required", field="file")
-        yield Arrived(acting, Upload(form.files["file"]), form)
+    await services.limits.check(bucket, address)
+    async with AsyncExitStack() as stack:
+        try:
+            form = await stack.enter_async_context(read_form(request, services.uploads.stage, file_limit=limit))
+            acting = DirectCall(await call.context.acting_for(form.fields.get("userId")))
+            file = _file_in(form)
+        except (Forbidden, Invalid, TooLarge):
+            await services.limits.spend(bucket, address)
+            raise
+        yield Arrived(acting, file, form)
+
+
+def _file_in(form: Form) -> Upload:
+    if "file" not in form.files:
+        raise Invalid("File is required", field="file")
+    return Upload(form.files["file"])
 
 
 async def _answer(arrived: Arrived, stored: MediaFile | Track | None) -> Response:

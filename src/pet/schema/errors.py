@@ -33,7 +33,7 @@ STATUS = {
     ErrorCode.UNAVAILABLE: HTTPStatus.INTERNAL_SERVER_ERROR,
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-"""The status of a request that was refused before its operation could run; afterwards it is always 200."""
+"""The status of each code over REST, and over GraphQL where a request is refused before its operation could run."""
 
 
 @strawberry.enum(name="ErrorCode", description="Why something was refused. The codes never change their meaning.")

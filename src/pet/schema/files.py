@@ -45,9 +45,9 @@ class MediaMetadata:
     height: int | None = strawberry.field(description="Images: pixels, after turning upright.")
 
 
-@strawberry.type(description="A stored file of any type.")
-class MediaFile:
-    """A file, with the owner's privacy known."""
+@strawberry.type
+class StoredFile:
+    """What a file of any type shows, with the owner's privacy known; not a type of the schema by itself."""
 
     entity: strawberry.Private[FileEntity]
     is_private: strawberry.Private[bool]
@@ -56,17 +56,9 @@ class MediaFile:
     def file_id(self) -> strawberry.ID:
         return strawberry.ID(self.entity.file_id)
 
-    @strawberry.field(description="What the file is for.")
-    def type(self) -> MediaTypeName:
-        return MediaTypeName(self.entity.type.value)
-
     @strawberry.field(description="The name that the file was sent with, in any language.")
     def original_name(self) -> str:
         return self.entity.original_name
-
-    @strawberry.field(description="The name that the file was given here.")
-    def file_name(self) -> str:
-        return self.entity.file_name
 
     @strawberry.field(description="What the bytes are, whatever the client said.")
     def mime_type(self) -> str:
@@ -76,9 +68,28 @@ class MediaFile:
     def size(self) -> int:
         return self.entity.size_bytes
 
-    @strawberry.field(description="Where the bytes are; signed, and good for hours, where the owner is private.")
+    @strawberry.field(
+        description="Where the bytes are; signed, and good for hours, where the owner is private."
+    )
     def url(self, info: Info) -> str:
         return info.context.services.links.file(self.entity, info.context.viewer, is_private=self.is_private)
+
+    @strawberry.field(description="When it was uploaded.")
+    def created_at(self) -> datetime:
+        return self.entity.created_at
+
+
+@strawberry.type(description="A stored file of any type.")
+class MediaFile(StoredFile):
+    """A file of any type."""
+
+    @strawberry.field(description="What the file is for.")
+    def type(self) -> MediaTypeName:
+        return MediaTypeName(self.entity.type.value)
+
+    @strawberry.field(description="The name that the file was given here.")
+    def file_name(self) -> str:
+        return self.entity.file_name
 
     @strawberry.field(description="What was read from the bytes.")
     def metadata(self) -> MediaMetadata:
@@ -91,29 +102,18 @@ class MediaFile:
             height=file.height,
         )
 
-    @strawberry.field(description="When the file was uploaded.")
-    def created_at(self) -> datetime:
-        return self.entity.created_at
-
     @strawberry.field(description="When the record last changed.")
     def updated_at(self) -> datetime:
         return self.entity.updated_at
 
 
 @strawberry.type(description="A published track.")
-class Track(Node):
-    """A track, with the owner's privacy known."""
-
-    entity: strawberry.Private[FileEntity]
-    is_private: strawberry.Private[bool]
+class Track(StoredFile, Node):
+    """A track."""
 
     def global_id(self) -> strawberry.ID:
         """Return the global id."""
         return global_id("Track", self.entity.file_id)
-
-    @strawberry.field(description="The id that the REST routes use.")
-    def file_id(self) -> strawberry.ID:
-        return strawberry.ID(self.entity.file_id)
 
     @strawberry.field(description="The edited title, else the tag's, else the file's name without its extension.")
     def title(self) -> str:
@@ -139,18 +139,6 @@ class Track(Node):
     def format(self) -> str:
         return self.entity.format
 
-    @strawberry.field(description="What the bytes are, whatever the client said.")
-    def mime_type(self) -> str:
-        return self.entity.mime_type
-
-    @strawberry.field(description="Bytes.")
-    def size(self) -> int:
-        return self.entity.size_bytes
-
-    @strawberry.field(description="Where the bytes are, with Range requests; signed where the owner is private.")
-    def url(self, info: Info) -> str:
-        return info.context.services.links.file(self.entity, info.context.viewer, is_private=self.is_private)
-
     @strawberry.field(description="The track's own cover, else the uploader's newest; null where there is neither.")
     async def cover_url(self, info: Info) -> str | None:
         if not self.entity.cover_file_id and not await info.context.loaders.newest_cover.load(self.entity.user_id):
@@ -161,14 +149,6 @@ class Track(Node):
     @strawberry.field(description="Plays: one per listener in 30 minutes, the owner's own not counted.")
     def play_count(self) -> int:
         return self.entity.play_count
-
-    @strawberry.field(description="The name that the file was sent with, in any language.")
-    def original_name(self) -> str:
-        return self.entity.original_name
-
-    @strawberry.field(description="When the track was published.")
-    def created_at(self) -> datetime:
-        return self.entity.created_at
 
     @strawberry.field(description="Peaks of the sound from 0 to 1, from start to end; null until they are computed.")
     def waveform(
