@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pet.domain.media import AVATAR_MAX_BYTES
 from pet.settings import Settings
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.media_factory import png
@@ -77,6 +78,14 @@ async def test_uploads_a_minute(limited: Service, kind: str, amount: int) -> Non
     profile = await limited.client.get(f"/users/{ann.user_id}/profile")
     assert "avatarUrl" not in profile.json()["data"]
     assert kept_files(limited) == []
+
+
+async def test_a_form_that_is_refused_while_it_arrives_costs_an_attempt(limited: Service) -> None:
+    ann = await limited.register("ann")
+    too_large = bytes(AVATAR_MAX_BYTES + 1)
+    refused = [await limited.upload("avatar", too_large, by=ann) for _ in range(10)]
+    assert [response.status_code for response in refused] == [413] * 10
+    assert (await limited.upload("avatar", png(), by=ann)).status_code == 429
 
 
 async def test_the_head_of_a_refusal_tells_when_to_come_again(limited: Service) -> None:

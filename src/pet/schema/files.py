@@ -68,9 +68,7 @@ class StoredFile:
     def size(self) -> int:
         return self.entity.size_bytes
 
-    @strawberry.field(
-        description="Where the bytes are; signed, and good for hours, where the owner is private."
-    )
+    @strawberry.field(description="Where the bytes are; signed, and good for hours, where the owner is private.")
     def url(self, info: Info) -> str:
         return info.context.services.links.file(self.entity, info.context.viewer, is_private=self.is_private)
 
