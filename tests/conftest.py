@@ -15,7 +15,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pet.app import Overrides, create_app
-from pet.context import Services
+from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
 

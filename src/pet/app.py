@@ -15,7 +15,6 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
-from pet.context import Services
 from pet.domain.accounts import AccountService
 from pet.domain.delivery import Delivery, Outbox
 from pet.domain.errors import DomainError
@@ -44,6 +43,7 @@ from pet.security.keys import load_or_create_secret
 from pet.security.links import LinkSigner
 from pet.security.passwords import Argon2Hasher
 from pet.security.tokens import JwtSigner
+from pet.services import Services
 from pet.settings import Settings, SettingsError
 from pet.storage.blobs import ObjectStoreBlobs, open_blobs
 from pet.storage.embedded.broadcast import EmbeddedBroadcast

@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
-from pet.domain.accounts import AccountService
 from pet.domain.errors import Forbidden, Unauthenticated
-from pet.domain.feed import FeedService
-from pet.domain.files import FileService
-from pet.domain.follows import FollowService
 from pet.domain.ids import UserId, parse_uuid
-from pet.domain.limits import RateLimits
-from pet.domain.links import Links
-from pet.domain.plays import PlayService
-from pet.domain.profiles import ProfileService
-from pet.domain.uploads import UploadService
 from pet.domain.viewers import Client, Viewer
-from pet.domain.visibility import Visibility
 from pet.loaders import Loaders
+from pet.services import Services
 
 MAX_AUTHORIZATION = 4096
 """Characters of an Authorization header; our tokens have about 500."""
 
 _LOG_IN = "Authentication is required. Send the header Authorization: Bearer <accessToken>."
 _BAD_TOKEN = "The access token is invalid or has expired. Please log in again or refresh it."  # noqa: S105
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """Everything that a resolver may call."""
-
-    accounts: AccountService
-    profiles: ProfileService
-    files: FileService
-    uploads: UploadService
-    follows: FollowService
-    feed: FeedService
-    plays: PlayService
-    visibility: Visibility
-    links: Links
-    limits: RateLimits
-    trusts_claimed_ids: bool = False
-    """Whether a request without a token acts as the user that it names (PET_TRUST_CLIENT_USER_ID)."""
 
 
 class Context:

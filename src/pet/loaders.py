@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from strawberry.dataloader import DataLoader
 
@@ -17,9 +17,7 @@ from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import ProfileView
-
-if TYPE_CHECKING:
-    from pet.context import Services
+from pet.services import Services
 
 BATCH = 100
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from pet.context import Services
 from pet.demo.avatars import avatar
 from pet.demo.people import Person
 from pet.demo.recording import Take, takes_of
@@ -21,6 +20,7 @@ from pet.domain.paging import MAX_PAGE, Page, Position, every_page
 from pet.domain.profiles import Profile, ProfileChange
 from pet.domain.uploads import Upload
 from pet.domain.viewers import Client, Viewer
+from pet.services import Services
 
 _CLIENT = Client(address="demo")
 

@@ -17,7 +17,7 @@ from pet.domain.visibility import ProfileView
 from pet.schema.call import Info
 from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
 from pet.schema.files import Track
-from pet.schema.nodes import Node
+from pet.schema.interfaces import Node
 from pet.schema.profiles import Profile
 from pet.schema.scalars import global_id
 

@@ -15,7 +15,7 @@ from pet.domain.paging import Page, Position
 from pet.domain.visibility import ProfileView
 from pet.schema.call import Info
 from pet.schema.connections import PageInfo, asked, cursors, page_info
-from pet.schema.nodes import Node
+from pet.schema.interfaces import Node
 from pet.schema.scalars import global_id
 
 if TYPE_CHECKING:

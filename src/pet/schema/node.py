@@ -10,7 +10,7 @@ from pet.domain.ids import ObjectId, UserId, parse_uuid
 from pet.schema.call import Info
 from pet.schema.feed import Activity, activities
 from pet.schema.files import Track, track
-from pet.schema.nodes import Node
+from pet.schema.interfaces import Node
 from pet.schema.profiles import Profile
 from pet.schema.scalars import parse_global_id
 

@@ -16,7 +16,7 @@ from pet.domain.visibility import ProfileView
 from pet.schema.call import Info
 from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
 from pet.schema.files import MediaFileConnection, TrackConnection, media_file_connection, track_connection
-from pet.schema.nodes import Node
+from pet.schema.interfaces import Node
 from pet.schema.profile_parts import FollowStateName, PreferencesView, ProfileStats, RoleName, SocialLinks
 from pet.schema.scalars import global_id
 

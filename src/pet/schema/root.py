@@ -48,8 +48,8 @@ from pet.schema.follows import (
     is_following,
     unfollow,
 )
+from pet.schema.interfaces import Node
 from pet.schema.node import node
-from pet.schema.nodes import Node
 from pet.schema.profile_changes import UpdateProfilePayload, update_profile
 from pet.schema.profiles import Profile, ProfileConnection, profile, profiles
 from pet.schema.scalars import SCALARS
