@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from pet.domain.errors import Forbidden, Unauthenticated
+from pet.domain.errors import Forbidden, Invalid, Unauthenticated
 from pet.domain.ids import UserId, parse_uuid
 from pet.domain.viewers import Client, Viewer
 from pet.loaders import Loaders
@@ -12,6 +12,9 @@ from pet.services import Services
 
 MAX_AUTHORIZATION = 4096
 """Characters of an Authorization header; our tokens have about 500."""
+
+MAX_ITEMS = 20_000
+"""Of one operation. A page of 100 people with 100 followers each asks for 10,100."""
 
 _LOG_IN = "Authentication is required. Send the header Authorization: Bearer <accessToken>."
 _BAD_TOKEN = "The access token is invalid or has expired. Please log in again or refresh it."  # noqa: S105
@@ -26,6 +29,7 @@ class Context:
         self.connection_params: dict[str, object] | None = None
         self._identity = identity
         self._authorizations: list[str] = []
+        self._items_asked_for = 0
 
     @classmethod
     async def open(cls, services: Services, client: Client, authorizations: list[str]) -> Context:
@@ -84,6 +88,21 @@ class Context:
     def forget_loaded(self) -> None:
         """Drop what the loaders remember: after a write it is old, and a streamed list must not stay in memory."""
         self.__dict__.pop("loaders", None)
+
+    def begin_answer(self) -> None:
+        """Begin the next of many answers to one operation: a subscription's event."""
+        self.forget_loaded()
+        self._items_asked_for = 0
+
+    def ask_for(self, items: int) -> None:
+        """Count the items of all pages that one operation asks for: pages within pages multiply.
+
+        Raises:
+            Invalid: they are more than 20,000.
+        """
+        self._items_asked_for += items
+        if self._items_asked_for > MAX_ITEMS:
+            raise Invalid(f"The operation asks for more than {MAX_ITEMS} items. Ask for smaller pages.", field="first")
 
     def require_writer(self) -> None:
         """Refuse early who cannot write at all.
