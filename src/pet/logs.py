@@ -1,7 +1,8 @@
 """What the service writes to its log: one line per event, for people or for machines, and never a secret.
 
-Any module logs with `structlog.get_logger(__name__)`; libraries that use the standard library's logging come out of the
-same handler. Bind `request_id` with `structlog.contextvars.bind_contextvars` and every line of a request carries it.
+A module logs with `structlog.get_logger` or, like libraries and the domain, with the standard library's logging: both
+come out of the same handler. Bind `request_id` with `structlog.contextvars.bind_contextvars` and every line of a
+request carries it.
 """
 
 from __future__ import annotations

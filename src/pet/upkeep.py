@@ -14,8 +14,11 @@ from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
 
 RELAY_PAUSE = timedelta(seconds=2)
+"""What a request could not deliver is late by this much; an idle turn costs one look at an index."""
+
 TRIM_PAUSE = timedelta(minutes=10)
 KEEP_DELIVERED = timedelta(days=7)
+"""Long enough to look into what happened last week; the tables stay small."""
 
 log = logging.getLogger("pet.upkeep")
 

@@ -55,8 +55,8 @@ def test_a_private_file_is_signed_for_its_viewer_under_the_id_of_its_url(links: 
     ):
         parts = urlsplit(url)
         parameters = dict(parse_qsl(parts.query))
-        assert links.signer_of(FileId(parts.path.rpartition("/")[2]), parameters) == ANN
-        assert links.signer_of(FileId(ID), parameters) is None
+        assert links.signed_for(FileId(parts.path.rpartition("/")[2]), parameters) == ANN
+        assert links.signed_for(FileId(ID), parameters) is None
 
 
 def test_nobody_and_nothing_public_is_signed_for(links: Links) -> None:

@@ -83,10 +83,6 @@ def test_the_row_too_many_only_tells_that_more_follow(rows: list[int], items: li
     assert Page.cut(rows, 2) == Page(items=items, has_next=has_next)
 
 
-def test_every_item_of_a_page_can_be_changed() -> None:
-    assert Page(items=[1, 2], has_next=True).map(str) == Page(items=["1", "2"], has_next=True)
-
-
 @pytest.mark.parametrize(("length", "pages"), [(0, []), (1, [1]), (2, [2]), (5, [2, 2, 1])])
 async def test_a_whole_list_is_read_page_by_page(length: int, pages: list[int]) -> None:
     asked: list[Position | None] = []

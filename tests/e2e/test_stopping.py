@@ -111,7 +111,8 @@ async def test_the_urls_that_a_start_prints_work(tmp_path: Path) -> None:
 
 async def slow_upload(server: Server, by: Person, go_on: asyncio.Event) -> str:
     """Send half a track, wait, send the rest, and return the track's id."""
-    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="song.wav"\r\n\r\n'
+    user = f'--x\r\nContent-Disposition: form-data; name="userId"\r\n\r\n{by.user_id}\r\n'.encode()
+    head = user + b'--x\r\nContent-Disposition: form-data; name="file"; filename="song.wav"\r\n\r\n'
 
     async def body() -> AsyncIterator[bytes]:
         half = len(LONG_SONG) // 2

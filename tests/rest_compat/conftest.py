@@ -106,7 +106,8 @@ async def make_private(service: Service, person: Person) -> None:
 
 async def follow(service: Service, follower: Person, followed: Person) -> dict[str, Any]:
     """Follow someone and return the follow."""
-    response = await service.client.post(f"/social/follow/{followed.user_id}", json={}, headers=follower.headers)
+    given = {"followerId": follower.user_id}
+    response = await service.client.post(f"/social/follow/{followed.user_id}", json=given, headers=follower.headers)
     assert response.status_code == 200, response.text
     data: dict[str, Any] = response.json()["data"]
     return data

@@ -62,7 +62,15 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("/auth/register", REGISTER | {"role": ""}, "role must be musician or listener."),
     *[
         ("/auth/register", REGISTER | {"email": email}, EMAIL)
-        for email in ("eve", "eve@", "@example.com", "eve@example", "e ve@example.com", "eve@example.com\nBcc: a@b.cd")
+        for email in (
+            "eve",
+            "eve@",
+            "@example.com",
+            "eve@example",
+            "eve@example..com",
+            "e ve@example.com",
+            "eve@example.com\nBcc: a@b.cd",
+        )
     ],
     ("/auth/register", REGISTER | {"email": "e" * 64 + "@" + "x" * 200 + ".com"}, EMAIL),
     *[
@@ -86,6 +94,8 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("/auth/change_pass", CHANGE | {"newPassword": None}, "newPassword is required"),
     ("/auth/change_pass", CHANGE | {"userId": 7}, "userId must be a string."),
     ("/auth/change_pass", CHANGE | {"newPassword": "a" * 129}, "newPassword must be 8 to 128 characters long."),
+    ("/social/follow/{bob}", {}, "followerId is required"),
+    ("/social/unfollow/{bob}", {"followerId": None}, "followerId is required"),
     ("/social/follow/{bob}", {"followerId": 7}, "followerId must be a string."),
     ("/social/unfollow/{bob}", {"followerId": {}}, "followerId must be a string."),
     ("/social/follow/{ann}", {"followerId": "{ann}"}, "You cannot follow yourself."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -132,6 +133,16 @@ async def test_deleting_a_track_takes_its_bytes_its_cover_and_its_mentions_along
     again = await service.client.delete(f"/media/{route}/{song['fileId']}", headers=ann.headers)
     assert (again.status_code, again.json()) == (404, refusal("File not found"))
     assert (await profile_of(service, ann))["stats"] == stats
+
+
+@pytest.mark.parametrize("route", ["file", "track"])
+async def test_of_many_who_delete_at_once_one_does(service: Service, ann: Person, route: str) -> None:
+    track = await upload_song(service, ann)
+    path = f"/media/{route}/{track['fileId']}"
+    answers = await asyncio.gather(*(service.client.delete(path, headers=ann.headers) for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [404] * 19
+    assert all(answer.json() == refusal("File not found") for answer in answers if answer.status_code == 404)
+    assert (await profile_of(service, ann))["stats"]["tracksCount"] == 0
 
 
 async def test_deleting_an_avatar_or_a_cover_clears_every_mention(service: Service, ann: Person) -> None:

@@ -55,7 +55,7 @@ async def test_a_local_page_may_call_every_path(service: Service) -> None:
         asked = {
             "Origin": "http://localhost:5173",
             "Access-Control-Request-Method": min(methods),
-            "Access-Control-Request-Headers": "authorization, content-type, range",
+            "Access-Control-Request-Headers": "authorization, content-type, range, apollo-require-preflight",
         }
         response = await service.client.options(path, headers=asked)
         assert response.status_code == 200

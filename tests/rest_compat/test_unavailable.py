@@ -50,9 +50,11 @@ def requests(ann: Person, bob: Person, song: str) -> list[tuple[str, str, dict[s
         "1.4": {"json": {"refreshToken": ann.refresh_token}},
         "1.5": {"json": {"userId": ann.user_id, "oldPassword": PASSWORD, "newPassword": "a new horse 22"}},
         "2.7": {"json": {"bio": "new"}},
-        "3.1": {"files": {"file": ("a.png", png())}},
-        "3.2": {"files": {"file": ("a.mp3", mp3(1.0))}},
-        "3.3": {"files": {"file": ("a.png", png())}},
+        "3.1": {"files": {"file": ("a.png", png())}, "data": {"userId": ann.user_id}},
+        "3.2": {"files": {"file": ("a.mp3", mp3(1.0))}, "data": {"userId": ann.user_id}},
+        "3.3": {"files": {"file": ("a.png", png())}, "data": {"userId": ann.user_id}},
+        "4.1": {"json": {"followerId": ann.user_id}},
+        "4.2": {"json": {"followerId": ann.user_id}},
         "4.7": {"params": {"userId": ann.user_id}},
     }
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -174,6 +175,27 @@ async def test_a_form_without_a_file(service: Service, ann: Person, golden: Gold
     await expect_nothing_kept(service, ann)
 
 
+@pytest.mark.parametrize("kind", ["avatar", "track", "cover"])
+async def test_an_upload_names_its_user(service: Service, ann: Person, kind: str) -> None:
+    content = mp3(1.0) if kind == "track" else png()
+    for fields in ({}, {"userId": ""}):
+        response = await service.client.post(
+            f"/media/upload/{kind}", files={"file": ("file.bin", content)}, data=fields, headers=ann.headers
+        )
+        assert (response.status_code, response.json()) == (400, refusal("userId is required"))
+    await expect_nothing_kept(service, ann)
+
+
+@pytest.mark.parametrize("kind", ["avatar", "track", "cover"])
+async def test_a_body_that_is_no_form_holds_no_file(service: Service, ann: Person, kind: str) -> None:
+    fields = {"userId": ann.user_id}
+    bodies: list[dict[str, Any]] = [{}, {"json": fields}, {"data": fields}]
+    for body in bodies:
+        response = await service.client.post(f"/media/upload/{kind}", headers=ann.headers, **body)
+        assert (response.status_code, response.json()) == (400, refusal("File is required"))
+    await expect_nothing_kept(service, ann)
+
+
 async def test_someone_elses_track_gets_no_cover(service: Service, ann: Person, bob: Person, golden: Golden) -> None:
     track = await upload_song(service, ann)
     before = kept_files(service)
@@ -198,12 +220,13 @@ FILE_NAMES = [
 
 
 async def test_a_file_name_is_kept_and_never_a_path(service: Service, ann: Person) -> None:
+    user = f'--b\r\nContent-Disposition: form-data; name="userId"\r\n\r\n{ann.user_id}\r\n'.encode()
     for name in FILE_NAMES:
         escaped = name.replace("\\", r"\\").replace('"', r"\"").encode()
         head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="' + escaped + b'"\r\n\r\n'
         response = await service.client.post(
             "/media/upload/avatar",
-            content=head + png() + b"\r\n--b--\r\n",
+            content=user + head + png() + b"\r\n--b--\r\n",
             headers=ann.headers | {"Content-Type": "multipart/form-data; boundary=b"},
         )
         record = response.json()["file"]

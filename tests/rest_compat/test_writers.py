@@ -152,6 +152,8 @@ async def test_trust_needs_a_name_that_exists(trusting: House) -> None:
     client, eve = trusting.service.client, trusting.eve.user_id
     before = await trusting.state()
     nameless = await client.post(f"/social/follow/{eve}", json={})
+    assert (nameless.status_code, nameless.json()) == (400, refusal("followerId is required"))
+    nameless = await client.delete(f"/social/unfollow/{eve}")
     assert (nameless.status_code, nameless.json()) == (401, refusal(LOG_IN))
     for name in ("ann", "01890000-0000-7000-8000-000000000000"):
         unknown = await client.post(f"/social/follow/{eve}", json={"followerId": name})

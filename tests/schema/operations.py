@@ -57,5 +57,16 @@ async def run(
     return value
 
 
+async def mistake(
+    service: Service, name: str, variables: dict[str, Any], *, by: Person | None = None
+) -> dict[str, Any]:
+    """Run a mutation that must be refused, and return the one mistake; everything beside it is null or false."""
+    (payload,) = (await answer_of(service, name, variables, by=by))["data"].values()
+    (found,) = payload.pop("userErrors")
+    assert not any(payload.values())
+    error: dict[str, Any] = found
+    return error
+
+
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)

@@ -8,18 +8,7 @@ from typing import Any
 from tests.clock import HandClock
 from tests.conftest import PASSWORD, Person, Service
 from tests.media_factory import mp3, png
-from tests.schema.operations import answer_of, run
-
-
-async def mistake(
-    service: Service, name: str, variables: dict[str, Any], *, by: Person | None = None
-) -> dict[str, Any]:
-    """Run a mutation that must be refused, and return the one mistake; everything beside it is null or false."""
-    (payload,) = (await answer_of(service, name, variables, by=by))["data"].values()
-    (found,) = payload.pop("userErrors")
-    assert not any(payload.values())
-    error: dict[str, Any] = found
-    return error
+from tests.schema.operations import mistake, run
 
 
 def stored_files(service: Service) -> list[Path]:

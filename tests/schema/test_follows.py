@@ -8,7 +8,7 @@ import pytest
 
 from pet.domain.ids import new_uuid7
 from tests.conftest import Person, Service
-from tests.schema.operations import answer_of, run
+from tests.schema.operations import mistake, run
 
 
 async def counters(service: Service, person: Person) -> tuple[int, int]:
@@ -38,15 +38,6 @@ async def state(service: Service, person: Person, *, by: Person) -> str:
     """Return how the viewer stands to someone."""
     found: str = (await run(service, "ProfilePage", {"by": {"userId": person.user_id}}, by=by))["viewerFollowState"]
     return found
-
-
-async def mistake(service: Service, name: str, variables: dict[str, Any], *, by: Person | None) -> dict[str, Any]:
-    """Run a mutation that must be refused, and return the one mistake; everything beside it is null or false."""
-    (payload,) = (await answer_of(service, name, variables, by=by))["data"].values()
-    (found,) = payload.pop("userErrors")
-    assert not any(payload.values())
-    error: dict[str, Any] = found
-    return error
 
 
 async def test_a_second_follow_returns_the_first(service: Service, ann: Person, bob: Person) -> None:

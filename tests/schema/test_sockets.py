@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from pet.domain.ids import UserId
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.schema.operations import DOCUMENT, run
 from tests.schema.talking import close_code, greet, hear, listening, say, serving, talking
@@ -140,6 +143,23 @@ async def test_a_subscription_tells_what_one_may_see_and_nothing_else(
         assert (activity["__typename"], activity["actor"]["username"]) == ("ProfileUpdated", "ann")
     (edge,) = (await run(service, "Feed", by=bob))["edges"]
     assert edge["node"]["id"] == second["id"]
+
+
+async def test_an_operation_that_an_engine_fails_is_told_and_the_next_one_runs(
+    service: Service, live: str, ann: Person
+) -> None:
+    assert service.settings.database_file is not None
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        with closing(sqlite3.connect(service.settings.database_file)) as database:
+            database.execute("ALTER TABLE session RENAME TO lost")
+            service.services.accounts.sessions.forget_user(UserId(ann.user_id))
+            refused = await ask(socket, DOCUMENT, "Me")
+            database.execute("ALTER TABLE lost RENAME TO session")
+        assert refused["type"] == "error"
+        assert [error["extensions"]["code"] for error in refused["payload"]] == ["UNAVAILABLE"]
+        answer = await ask(socket, DOCUMENT, "Me")
+    assert answer["payload"]["data"]["me"]["username"] == "ann"
 
 
 async def test_logins_over_a_socket_spend_of_the_same_bucket(start_service: StartService) -> None:

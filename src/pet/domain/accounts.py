@@ -29,7 +29,7 @@ RESERVED_USERNAMES = frozenset({"username", "public", "profile", "tracks", "audi
 
 _USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,30}")
 _EMAIL = re.compile(
-    r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+\.[^\s@.\x00-\x1f\x7f]{2,}"
+    r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@(?:[^\s@<>\"(),:;\\\[\].\x00-\x1f\x7f]+\.)+[^\s@.\x00-\x1f\x7f]{2,}"
 )
 _WRONG = "Invalid credentials"
 
@@ -108,7 +108,7 @@ class AccountService:
         """Make an account and its profile, and log in; the profile is readable when this returns.
 
         Raises:
-            RateLimited: the fifth attempt of this minute was the last.
+            RateLimited: five attempts were made this minute from this address.
             Invalid: a field is malformed.
             Conflict: the email or the username is taken.
         """
@@ -281,7 +281,7 @@ def _check_username(username: str) -> None:
 def _check_password(password: str, *, field: str) -> None:
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise Invalid(f"{field} must be {MIN_PASSWORD} to {MAX_PASSWORD} characters long.", field=field)
-    if not password.isprintable() and any(char < " " for char in password):
+    if any(char < " " for char in password):
         raise Invalid(f"{field} must not contain control characters.", field=field)
 
 

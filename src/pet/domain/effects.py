@@ -1,4 +1,4 @@
-"""What each event causes in the documents: counters, activities, profiles.
+"""What each event causes: in counters, activities, profiles and follows.
 
 `effects_of` is a pure function, so the whole of the network's bookkeeping can be read in one table and tested without a
 store.
@@ -102,7 +102,7 @@ Effect = CreateProfile | SetRole | AddStats | AddPlay | AnnounceTrack | Announce
 
 @singledispatch
 def effects_of(event: Event) -> Sequence[Effect]:
-    """Return what an event causes, in order; an event that the documents need not know of causes nothing.
+    """Return what an event causes, in order; nothing, where the event only tells what its change has done already.
 
     What `UserDeleted` causes has no bound, hence it is done in steps: by `Projections.purge`.
     """

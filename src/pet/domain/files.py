@@ -72,19 +72,14 @@ class MediaFile:
     @property
     def blob_key(self) -> str:
         """The key of the bytes: the last two digits spread files over folders, the generated name says the rest."""
-        return blob_key(self.file_name)
+        stem = self.file_name.partition(".")[0]
+        return f"files/{stem[-2:]}/{self.file_name}"
 
     @property
     def shown_title(self) -> str:
         """The edited title, else the tag's, else the original name without its extension."""
         stem, dot, _ = self.original_name.rpartition(".")
         return self.title or (stem if dot and stem else self.original_name)
-
-
-def blob_key(file_name: str) -> str:
-    """Return the key of the bytes of a generated file name."""
-    stem = file_name.partition(".")[0]
-    return f"files/{stem[-2:]}/{file_name}"
 
 
 def removal_of(file: MediaFile, at: datetime) -> FileDeleted:
@@ -243,6 +238,8 @@ class FileService:
             raise NotFound("File not found", field="fileId")
         _require_owner(viewer, file)
         events = await self._files.remove(file_id, self._clock())
+        if not events:  # Someone else was first.
+            raise NotFound("File not found", field="fileId")
         await self._delivery.deliver(events)
 
     async def purge(self, user_id: UserId) -> None:

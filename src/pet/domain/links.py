@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 from pet.domain.files import FileType, MediaFile
-from pet.domain.ids import FileId, parse_uuid
+from pet.domain.ids import FileId, UserId, parse_uuid
 from pet.domain.times import Clock
 from pet.domain.tokens import MediaLinkSigner
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import ProfileView
-
-if TYPE_CHECKING:
-    from pet.domain.ids import UserId
 
 
 class Links:
@@ -47,7 +43,7 @@ class Links:
         """Return the URL of a track's cover."""
         return self._media("cover", track.file_id, viewer, is_private=is_private)
 
-    def signer_of(self, file_id: FileId, parameters: dict[str, str]) -> UserId | None:
+    def signed_for(self, file_id: FileId, parameters: dict[str, str]) -> UserId | None:
         """Return the user for whom a request's parameters were signed, None when they are not valid now."""
         return self._signer.verify(file_id, parameters, self._clock())
 

@@ -1,6 +1,6 @@
-"""Media files: what they are, how they come in, and where their records are kept.
+"""Media: what the bytes are, how they come in, and where they are kept.
 
-The bytes live behind `Blobs`; the record of a file appears only after its bytes are safe.
+The bytes live behind `Blobs`; the record of a file (`files`) appears only after its bytes are safe.
 """
 
 from __future__ import annotations

@@ -30,7 +30,6 @@ _ITEM_ID = re.compile(r"[0-9a-f-]{1,36}")
 """The form of every id by which a list is ordered. What has it not is none of ours, and some stores choke on it."""
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +51,6 @@ class Page(Generic[T]):
     def cut(cls, rows: Sequence[T], limit: int) -> Page[T]:
         """Make a page from up to `limit + 1` rows: the one too many only tells that more follow."""
         return cls(items=rows[:limit], has_next=len(rows) > limit)
-
-    def map(self, change: Callable[[T], U]) -> Page[U]:
-        """Return the page with every item changed."""
-        return Page(items=[change(item) for item in self.items], has_next=self.has_next)
 
 
 def encode_cursor(kind: str, position: Position) -> str:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from pet.domain.delivery import Delivery
-from pet.domain.errors import Forbidden, Invalid, NotFound
+from pet.domain.errors import Forbidden, Invalid
 from pet.domain.events import Event, UserUpdated
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
@@ -168,7 +168,7 @@ class ProfileService:
         """Return how many people the same list has as a whole."""
         return await self._profiles.count(search=_search(search), exclude=exclude)
 
-    async def update(self, viewer: Viewer, user_id: UserId, change: ProfileChange) -> Profile:
+    async def update(self, viewer: Viewer, user_id: UserId, change: ProfileChange) -> None:
         """Change a profile of the viewer's own (or, for an admin, anyone's).
 
         Raises:
@@ -182,16 +182,8 @@ class ProfileService:
         def edit(profile: Profile) -> tuple[Profile, Sequence[Event]]:
             return edited(profile, change, self._clock())
 
-        profile, events = await self._profiles.edit(user_id, edit)
+        _, events = await self._profiles.edit(user_id, edit)
         await self._delivery.deliver(events)
-        return await self._again(user_id) if events else profile
-
-    async def _again(self, user_id: UserId) -> Profile:
-        """Read a profile after its events were delivered: they may have moved its counters."""
-        profile = await self.find(user_id)
-        if profile is None:
-            raise NotFound("User not found")
-        return profile
 
 
 def edited(profile: Profile, change: ProfileChange, now: datetime) -> tuple[Profile, Sequence[Event]]:

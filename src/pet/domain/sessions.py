@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -78,6 +78,10 @@ class Sessions(Protocol):
 
     async def remove(self, session_id: SessionId) -> None:
         """End a session; ending it twice does nothing."""
+
+
+RoleOf = Callable[[UserId], Awaitable[str | None]]
+"""Looks up a user's role; None when the user is gone."""
 
 
 class SessionService:
@@ -199,12 +203,6 @@ class SessionService:
         access, expires_at = self._tokens.issue_access(user_id, session_id, self._clock())
         refresh = self._tokens.issue_refresh(user_id, session_id, token_id, issued_at)
         return TokenPair(access_token=access, refresh_token=refresh, expires_at=expires_at)
-
-
-class RoleOf(Protocol):
-    """Looks up a user's role; None when the user is gone."""
-
-    async def __call__(self, user_id: UserId) -> str | None: ...
 
 
 def _stored(token_id: str) -> str:

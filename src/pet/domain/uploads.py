@@ -115,9 +115,9 @@ class UploadService:
             given = _required(upload, TRACK_MAX_BYTES)
             shown = checked_text(title, field="title", limit=MAX_TITLE) if title else None
             facts = await self._audio(given)
-            image = await self._artwork(cover, facts)
+            image = None if as_other else await self._artwork(cover, facts)
             track = self._track_record(viewer, given, facts, shown, as_other=as_other)
-            if as_other or image is None:
+            if image is None:
                 await self._keep(given.blob, track, None if as_other else _published(track))
                 return track
             async with self._blobs.stage() as staged:
@@ -141,8 +141,10 @@ class UploadService:
             return PublishedImage(file)
 
     async def other_image(self, viewer: Viewer, client: Client, upload: Upload | None, bucket: Bucket) -> MediaFile:
-        """Keep an image that is neither avatar nor cover: no event. It spends of the route's own bucket and has its
-        limit.
+        """Keep an image that is neither avatar nor cover: no event.
+
+        Args:
+            bucket: that of the route by which it comes, whose front may set a lower limit than a cover's.
 
         Raises:
             RateLimited, Invalid, TooLarge, UnsupportedMedia: and nothing is kept.

@@ -18,7 +18,7 @@ from pet.schema.profile_parts import RoleName
 async def register(request: Request, call: DirectCall) -> Response:
     """1.1: the worked example reads tokens from the answer, so it has them too."""
     body = await read_body(request)
-    role = body.claimed_id("role")
+    role = body.text_or_none("role")
     if role is not None and role not in RoleName.__members__:
         raise Invalid("role must be musician or listener.", field="role")
     given = RegisterInput(

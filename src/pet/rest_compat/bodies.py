@@ -33,8 +33,8 @@ class Body:
             raise Invalid(f"{self._path}{name} is required", field=f"{self._path}{name}")
         return self._checked(name, value, str, "a string")
 
-    def claimed_id(self, name: str) -> str | None:
-        """Return the id that a request claims to act for, None when it claims none."""
+    def text_or_none(self, name: str) -> str | None:
+        """Return a text; None when it is absent or null."""
         value = self._fields.get(name)
         return None if value is None else self._checked(name, value, str, "a string")
 

@@ -44,7 +44,7 @@ class Asked:
         limit, cursor = request.query_params.get("limit"), request.query_params.get("cursor")
         if limit is None and cursor is None:
             return cls(kind, None, None)
-        number = int(limit) if limit and limit.isdecimal() and len(limit) < 4 else 0 if limit is not None else None
+        number = None if limit is None else _number(limit)
         return cls(kind, checked_limit(number, field="limit"), decode_cursor(kind, cursor, field="cursor"))
 
 
@@ -82,6 +82,11 @@ async def list_response(
         headers["Link"] = f'<{quote(following.path)}?{following.query}>; rel="next"'
     body = b"".join((before, orjson.dumps(list(first.items)), end))
     return Response(body, headers=headers, media_type="application/json")
+
+
+def _number(text: str) -> int:
+    """Return a number of up to three digits, 0 for any other text: no list has a page of that size."""
+    return int(text) if text.isdecimal() and len(text) < 4 else 0
 
 
 async def _stream(read: ReadPage, first: JsonPage, before: bytes, end: bytes) -> AsyncIterator[bytes]:

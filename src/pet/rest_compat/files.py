@@ -10,10 +10,9 @@ from starlette.responses import Response
 
 from pet.domain.errors import NotFound
 from pet.domain.files import FileType, MediaFile
-from pet.domain.ids import FileId, parse_uuid
+from pet.domain.ids import FileId, UserId, parse_uuid
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import ProfileView
-from pet.rest_compat.bodies import user_id_in
 from pet.rest_compat.bytes import BlobResponse, Representation
 from pet.rest_compat.envelopes import Json, present, success
 from pet.schema import uploads
@@ -27,7 +26,8 @@ PRIVATE = "private, no-cache"
 
 async def avatar(request: Request, call: DirectCall) -> Response:
     """3.4: avatars are for everyone; the URL stays while the image changes, so it is revalidated."""
-    view = await call.context.loaders.profile.load(user_id_in(request, "userId"))
+    user_id = parse_uuid(request.path_params["userId"])
+    view = await call.context.loaders.profile.load(UserId(user_id)) if user_id else None
     file_id = view.profile.avatar_file_id if view else None
     file = await call.context.services.files.find(file_id) if file_id else None
     if file is None:
@@ -119,8 +119,8 @@ async def _permitted(
     services = call.context.services
     viewer = call.context.viewer
     if viewer is None:
-        signed_for = services.links.signer_of(signed_id, dict(request.query_params))
-        profile = await services.profiles.find(signed_for) if signed_for else None
+        user_id = services.links.signed_for(signed_id, dict(request.query_params))
+        profile = await services.profiles.find(user_id) if user_id else None
         viewer = Viewer(profile.user_id, profile.role) if profile else None
     view = (await services.visibility.by_ids(viewer, [file.user_id])).get(file.user_id)
     if view is None or not (view.is_full or file.type is FileType.AVATAR):

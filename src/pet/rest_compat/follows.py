@@ -62,8 +62,11 @@ async def _list(request: Request, call: DirectCall, which: FollowList) -> Respon
 
 
 async def _acting(request: Request, call: DirectCall) -> DirectCall:
+    """Act for the follower that the body names; with DELETE many clients cannot send one (RFC 9110, section 9.3.5)."""
+    call.context.require_writer()
     body = await read_body(request)
-    return DirectCall(await call.context.acting_for(body.claimed_id("followerId")))
+    named = body.text_or_none("followerId") if request.method == "DELETE" else body.text("followerId")
+    return DirectCall(await call.context.acting_for(named))
 
 
 def _follow_json(follow: Follow) -> Json:

@@ -23,6 +23,8 @@ from pet.schema.scalars import Upload
 
 OTHER = "other"
 
+BODIES_WITHOUT_FILES = {"", "application/json", "application/x-www-form-urlencoded"}
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
@@ -35,7 +37,7 @@ class Arrived:
     @property
     def is_other(self) -> bool:
         """Whether the form asks for a file that is neither published nor shown; other values of `type` are ignored."""
-        return self.form.fields.get("type", "") == OTHER
+        return self.form.fields.get("type") == OTHER
 
 
 async def avatar(request: Request, call: DirectCall) -> Response:
@@ -78,19 +80,32 @@ async def _arrived(request: Request, call: DirectCall, bucket: Bucket, limit: in
     await services.limits.check(bucket, address)
     async with AsyncExitStack() as stack:
         try:
+            _require_form(request)
             form = await stack.enter_async_context(read_form(request, services.uploads.stage, file_limit=limit))
-            acting = DirectCall(await call.context.acting_for(form.fields.get("userId")))
             file = _file_in(form)
+            acting = DirectCall(await call.context.acting_for(_user_id_in(form)))
         except (Forbidden, Invalid, TooLarge):
             await services.limits.spend(bucket, address)
             raise
         yield Arrived(acting, file, form)
 
 
+def _require_form(request: Request) -> None:
+    """Refuse a body that cannot hold a file, as a form without one is refused."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() in BODIES_WITHOUT_FILES:
+        raise Invalid("File is required", field="file")
+
+
 def _file_in(form: Form) -> Upload:
     if "file" not in form.files:
         raise Invalid("File is required", field="file")
     return Upload(form.files["file"])
+
+
+def _user_id_in(form: Form) -> str:
+    if not form.fields.get("userId"):
+        raise Invalid("userId is required", field="userId")
+    return form.fields["userId"]
 
 
 async def _answer(arrived: Arrived, stored: MediaFile | Track | None) -> Response:

@@ -19,8 +19,10 @@ from strawberry.extensions import (
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext
+from strawberry.types.execution import PreExecutionError
 
 from pet.context import Context
+from pet.domain.errors import DomainError
 from pet.schema.accounts import (
     SessionPayload,
     SuccessPayload,
@@ -66,9 +68,16 @@ from pet.schema.uploads import (
 )
 
 MAX_DEPTH = 15
+"""The app's deepest operation has 6 levels; introspection is not counted."""
+
 MAX_ALIASES = 100
+"""Of fields; the app uses none, and a page that shows many things at once needs some dozens."""
+
 MAX_TOKENS = 5000
+"""The app's whole file of operations, which some clients send with every request, has about 1,200."""
+
 CACHED_OPERATIONS = 256
+"""Several times as many as a known app has; a stranger's unique texts push each other out and nothing more."""
 DOCUMENT_RULES = [
     *QueryDepthLimiter(max_depth=MAX_DEPTH).validation_rules,
     *MaxAliasesLimiter(max_alias_count=MAX_ALIASES).validation_rules,
@@ -176,7 +185,10 @@ class Schema(strawberry.Schema):
 
         The connection outlives sessions, and what one operation has loaded is old for the next.
         """
-        renewed = await context_value.renewed() if context_value else None
+        try:
+            renewed = await context_value.renewed() if context_value else None
+        except DomainError as error:
+            return _refusal(error)
         return await super().stream(query, variable_values, renewed, *args, **options)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
@@ -184,6 +196,13 @@ class Schema(strawberry.Schema):
         del execution_context
         for error in errors:
             translate(error)
+
+
+async def _refusal(error: DomainError) -> StreamResult:
+    """Tell why an operation could not begin: else its end would look like that of one without a result."""
+    refusal = GraphQLError(error.message, original_error=error)
+    translate(refusal)
+    yield PreExecutionError(data=None, errors=[refusal])
 
 
 @cache

@@ -48,7 +48,7 @@ class JwtSigner:
 
     Args:
         secret: at least 32 bytes, the same in all processes.
-        issuer: the installation's public URL; tokens of another one are refused.
+        issuer: the claim `iss`; tokens of another issuer are refused.
     """
 
     def __init__(self, secret: bytes, issuer: str) -> None:

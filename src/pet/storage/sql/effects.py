@@ -30,7 +30,7 @@ from pet.storage.sql.profiles import insert_profile
 
 
 class SqlProjections:
-    """Applies effects to the tables of the documents, once per event."""
+    """Applies effects to profiles, files, follows and activities, once per event."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._db = database.speaking_for(Service.USER)

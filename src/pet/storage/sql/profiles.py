@@ -31,13 +31,13 @@ class SqlProfiles:
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
         select = f"SELECT * FROM profile WHERE user_id IN ({placeholders(user_ids)})"
-        profiles = (profile_from_row(row) for row in await self._db.rows(select, *user_ids))
+        profiles = (_from_row(row) for row in await self._db.rows(select, *user_ids))
         return {profile.user_id: profile for profile in profiles}
 
     async def find_by_username(self, username: str) -> Profile | None:
         """See `Profiles.find_by_username`."""
         row = await self._db.row("SELECT * FROM profile WHERE username_key = ?", identity_key(username))
-        return profile_from_row(row) if row else None
+        return _from_row(row) if row else None
 
     async def page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
@@ -49,7 +49,7 @@ class SqlProfiles:
             values += [to_milliseconds(after.at), after.id]
         select = f"SELECT * FROM profile{_where(conditions)} ORDER BY created_ms DESC, user_id DESC LIMIT ?"
         rows = await self._db.rows(select, *values, limit + 1)
-        return Page.cut([profile_from_row(row) for row in rows], limit)
+        return Page.cut([_from_row(row) for row in rows], limit)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """See `Profiles.count`."""
@@ -64,7 +64,7 @@ class SqlProfiles:
             row = await sql.row(f"SELECT * FROM profile WHERE user_id = ?{sql.for_update}", user_id)
             if row is None:
                 raise NotFound("User not found")
-            before = profile_from_row(row)
+            before = _from_row(row)
             after, events = edit(before)
             if after.cover_file_id and after.cover_file_id != before.cover_file_id:
                 await _require_image(sql, after)
@@ -149,8 +149,7 @@ def _editable(profile: Profile) -> Row:
     }
 
 
-def profile_from_row(row: Row) -> Profile:
-    """Return the profile that a row of the table `profile` stands for."""
+def _from_row(row: Row) -> Profile:
     return Profile(
         object_id=ObjectId(row["object_id"]),
         user_id=UserId(row["user_id"]),

@@ -203,7 +203,7 @@ class OutboxRow(Model):
 
 
 class AppliedEventRow(Model):
-    """An event whose effects on the documents are done: the mark that makes a second delivery harmless."""
+    """An event whose effects are done: the mark that makes a second delivery harmless."""
 
     event_id = fields.CharField(max_length=UUID, primary_key=True)
     applied_ms = fields.BigIntField(db_index=True)

@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ('event_id', fields.CharField(primary_key=True, unique=True, db_index=True, max_length=36)),
                 ('applied_ms', fields.BigIntField(db_index=True)),
             ],
-            options={'table': 'applied_event', 'app': 'pet', 'pk_attr': 'event_id', 'table_description': 'An event whose effects on the documents are done: the mark that makes a second delivery harmless.'},
+            options={'table': 'applied_event', 'app': 'pet', 'pk_attr': 'event_id', 'table_description': 'An event whose effects are done: the mark that makes a second delivery harmless.'},
             bases=['Model'],
         ),
         ops.CreateModel(
