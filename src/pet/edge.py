@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-import orjson
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -23,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pet.domain.errors import TooLarge
 from pet.domain.ids import new_uuid7
 from pet.domain.viewers import Client
+from pet.refusals import refusal
 
 MAX_BODY_BYTES = 1024 * 1024
 """For everything but multipart forms, which have their own limits per file."""
@@ -46,7 +46,7 @@ class Cors(CORSMiddleware):
         if response.status_code == HTTPStatus.OK:
             return response
         headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
-        return _failure("This origin, method or header is not allowed here.", response.status_code, headers)
+        return refusal("This origin, method or header is not allowed here.", response.status_code, headers)
 
 
 class Edge:
@@ -92,7 +92,7 @@ class Edge:
             if status:
                 raise
             message = f"Something went wrong on our side. Please quote the request id {request_id}."
-            await _failure(message, HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, observed)
+            await refusal(message, HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, observed)
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
@@ -149,8 +149,3 @@ def _bounded(receive: Receive, headers: Headers) -> Receive:
         return message
 
     return bounded
-
-
-def _failure(message: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    body = orjson.dumps({"success": False, "error": message})
-    return Response(body, status, headers, media_type="application/json")

@@ -17,12 +17,12 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote
 
-import orjson
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from pet.refusals import refusal_body
 from pet.rest_compat.preconditions import Conditions, Validators, Verdict, evaluate
 from pet.rest_compat.ranges import (
     ByteRange,
@@ -275,8 +275,7 @@ def _selected(representation: Representation, range_header: str | None) -> _Answ
 
 
 def _refusal(status: HTTPStatus, message: str, content_range: str = "") -> _Answer:
-    envelope = orjson.dumps({"success": False, "error": message})
-    return _Answer(status, "application/json", content_range, ending=envelope)
+    return _Answer(status, "application/json", content_range, ending=refusal_body(message))
 
 
 def _field(request: Headers, name: str) -> str | None:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pet.domain.errors import DomainError, ErrorCode, RateLimited, Service, Unavailable
+from pet.refusals import refusal
 from pet.schema.errors import STATUS
 
 FAMILIES = {"auth": Service.AUTH, "users": Service.USER, "media": Service.MEDIA, "social": Service.SOCIAL}
 """The first word of a path names the service that the document has behind it, whichever engine is down."""
 
 log = logging.getLogger("pet.rest")
-
-
-def error_response(message: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    """Return the envelope of an error."""
-    body = orjson.dumps({"success": False, "error": message})
-    return Response(body, status, headers, media_type="application/json")
 
 
 async def on_domain_error(request: Request, error: Exception) -> Response:
@@ -32,7 +26,7 @@ async def on_domain_error(request: Request, error: Exception) -> Response:
     if isinstance(error, Unavailable):
         log.warning("an engine is down", exc_info=error)
         error = Unavailable(FAMILIES.get(request.url.path.split("/")[1], error.service))
-    return error_response(error.message, STATUS[error.code], _headers(error))
+    return refusal(error.message, STATUS[error.code], _headers(error))
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
@@ -45,7 +39,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         HTTPStatus.METHOD_NOT_ALLOWED: "This route does not take this method.",
     }
     message = sentences.get(HTTPStatus(error.status_code), HTTPStatus(error.status_code).phrase)
-    return error_response(message, error.status_code, dict(error.headers or {}))
+    return refusal(message, error.status_code, dict(error.headers or {}))
 
 
 def _headers(error: DomainError) -> dict[str, str]:
