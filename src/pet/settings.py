@@ -170,6 +170,10 @@ class Settings(BaseSettings):
     """Where audio and image bytes are kept: a folder's path or a `file://` URL.
     Default: the folder `media` in the data directory."""
 
+    engine_timeout: Annotated[float, Field(ge=0.1, le=60), Must("a number of seconds from 0.1 to 60")] = 2.0
+    """How long one call of a server behind the service (database, cache, store, broker) may take, in seconds, before it
+    counts as down. Default: `2`."""
+
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...],
         BeforeValidator(_words),
@@ -306,6 +310,8 @@ def _shown(value: object) -> str:
             return "***"
         case bool():
             return "on" if value else "off"
+        case float():
+            return f"{value:g}"
         case tuple():
             return ",".join(map(str, value)) or "none"
     return _masked(str(value))

@@ -153,7 +153,7 @@ async def test_an_operation_that_an_engine_fails_is_told_and_the_next_one_runs(
         await greet(socket, ann)
         with closing(sqlite3.connect(service.settings.database_file)) as database:
             database.execute("ALTER TABLE session RENAME TO lost")
-            service.services.accounts.sessions.forget_user(UserId(ann.user_id))
+            await service.services.accounts.sessions.forget_user(UserId(ann.user_id))
             refused = await ask(socket, DOCUMENT, "Me")
             database.execute("ALTER TABLE lost RENAME TO session")
         assert refused["type"] == "error"
