@@ -182,6 +182,7 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
         if settings.trust_client_user_id:
             log.warning("PET_TRUST_CLIENT_USER_ID is on: anyone can act as anyone without a token")
         async with open_parts(settings, overrides) as parts:
+            app.state.parts = parts
             app.router.routes = _routes(settings, parts)
             await recover(parts.delivery)
             async with upkeep(parts.delivery, parts.engines.documents.plays, parts.clock):
