@@ -93,6 +93,16 @@ def config() -> None:
         click.echo(f"    {setting.description}")
 
 
+@main.command(help="Look at the machine and every engine, and say what to mend; exit status 1 when something fails.")
+@_in_sentences
+def doctor() -> None:
+    """Examine the machine, the settings and every engine."""
+    from pet.doctor.command import examine  # noqa: PLC0415
+
+    if not asyncio.run(examine(Settings.load())):
+        sys.exit(1)
+
+
 @main.command(help="Fill the network with a few people, follows and playable tracks, to look around.")
 @click.option("--seconds", type=click.FloatRange(min=0.5), help="Cut the tracks off; else they play to the end.")
 @_in_sentences

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import SplitResult, urlsplit
+from urllib.request import url2pathname
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -242,6 +243,14 @@ class Settings(BaseSettings):
         """The file of the embedded database; None where the database is a server's."""
         is_embedded = self.database_url.startswith("sqlite:")
         return Path(self.database_url.removeprefix("sqlite://")) if is_embedded else None
+
+    @property
+    def media_folder(self) -> Path | None:
+        """The folder that holds audio and images; None where they are a server's."""
+        scheme, separator, path = self.media_url.partition("://")
+        if not separator:
+            return Path(self.media_url)
+        return Path(url2pathname(path)) if scheme == "file" else None
 
     @property
     def cors_origin_pattern(self) -> str:
