@@ -18,7 +18,7 @@ from pet.engines import Engines
 from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
-from tests.setups import EMBEDDED, Prepare, embedded
+from tests.setups import SET_UPS, Prepare, prepare_on
 
 CONTRACT = Path(__file__).parent / "contract"
 PASSWORD = "correct horse 1"
@@ -117,10 +117,10 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=[EMBEDDED])
+@pytest.fixture(params=SET_UPS)
 def prepare(request: pytest.FixtureRequest) -> Prepare:
     """Each set-up in turn: what makes its engines, empty, for one test."""
-    return embedded(request.getfixturevalue("migrated_database"))
+    return prepare_on(request.param, request)
 
 
 @pytest.fixture

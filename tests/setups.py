@@ -19,14 +19,23 @@ on_embedded = pytest.mark.parametrize("prepare", [EMBEDDED], indirect=True)
 """For a test that breaks an engine in a way of its own, or looks into it."""
 
 
-def embedded(migrated_database: Path) -> Prepare:
+def prepare_on(name: str, request: pytest.FixtureRequest) -> Prepare:
+    """Return what prepares the set-up of a name; the engines that it needs are started when they do not run yet."""
+    return SET_UPS[name](request)
+
+
+def _embedded(request: pytest.FixtureRequest) -> Prepare:
     """Stand on a SQLite file and a folder in the data directory: the defaults."""
+    migrated_database: Path = request.getfixturevalue("migrated_database")
 
     def prepare(data_dir: Path) -> dict[str, Any]:
         shutil.copy(migrated_database, data_dir / "pet.sqlite3")
         return {}
 
     return prepare
+
+
+SET_UPS: dict[str, Callable[[pytest.FixtureRequest], Prepare]] = {EMBEDDED: _embedded}
 
 
 def kept_objects(settings: Settings) -> list[PurePosixPath]:
