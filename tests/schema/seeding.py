@@ -51,6 +51,11 @@ class Seeds:
         await self._documents.projections.apply(event, effects_of(event))
 
 
+def track_record(user_id: UserId, *, at: datetime) -> MediaFile:
+    """Return the record of a track whose bytes nobody will ask for."""
+    return _file(user_id, FileType.TRACK, at)
+
+
 def _file(user_id: UserId, kind: FileType, at: datetime, *, title: str | None = None) -> MediaFile:
     file_id, is_audio = FileId(new_uuid7()), kind is FileType.TRACK
     return MediaFile(
