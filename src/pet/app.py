@@ -108,8 +108,17 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
             await file_service.purge(user_id)
 
+        async def remove_bytes(blob_key: str) -> None:
+            """Remove the bytes of a deleted file."""
+            await file_service.remove_bytes(blob_key)
+
         delivery = Delivery(
-            engines.outboxes, engines.documents.projections, engines.blobs, engines.shared.broadcast, purge
+            engines.outboxes,
+            engines.documents.projections,
+            engines.shared.broadcast,
+            clock,
+            purge_files=purge,
+            remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
         signer = JwtSigner(secret, ISSUER)
@@ -185,7 +194,7 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
             app.state.parts = parts
             app.router.routes = _routes(settings, parts)
             await recover(parts.delivery)
-            async with upkeep(parts.delivery, parts.engines.documents.plays, parts.clock):
+            async with upkeep(parts.delivery, parts.services.uploads, parts.engines.documents.plays, parts.clock):
                 yield {"services": parts.services}
 
     return lifespan

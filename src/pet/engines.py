@@ -14,13 +14,14 @@ import anyio
 
 from pet.domain.accounts import Accounts
 from pet.domain.broadcast import Broadcast
-from pet.domain.delivery import Outbox, Projections
+from pet.domain.delivery import Projections
 from pet.domain.errors import Unavailable
 from pet.domain.events import Event
 from pet.domain.feed import Activities
 from pet.domain.files import Files
 from pet.domain.follows import Follows
 from pet.domain.limits import RateLimits
+from pet.domain.outbox import Outbox
 from pet.domain.plays import Plays
 from pet.domain.profiles import Profiles
 from pet.domain.session_cache import SessionCache

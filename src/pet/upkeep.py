@@ -13,8 +13,11 @@ from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
 
-RELAY_PAUSE = timedelta(seconds=2)
+RELAY_PAUSE = timedelta(seconds=1)
 """What a request could not deliver is late by this much; an idle turn costs one look at an index."""
+
+BYTES_PAUSE = timedelta(minutes=1)
+"""A deletion removes its bytes at once; this is for those that resisted."""
 
 TRIM_PAUSE = timedelta(minutes=10)
 KEEP_DELIVERED = timedelta(days=7)
@@ -31,24 +34,28 @@ async def sweep(uploads: UploadService, is_alone: bool) -> None:
 
 async def recover(delivery: Delivery) -> None:
     """Deliver what a crash left over before the first request, so that nobody reads old counters."""
-    if delivered := await delivery.deliver_pending(older_than=timedelta(0)):
+    if delivered := await delivery.relay(even_held=True):
         log.info("delivered %d events that a crash left over", delivered)
 
 
 @asynccontextmanager
-async def upkeep(delivery: Delivery, plays: Plays, clock: Clock) -> AsyncIterator[None]:
-    """Relay and trim until the context is left."""
+async def upkeep(delivery: Delivery, uploads: UploadService, plays: Plays, clock: Clock) -> AsyncIterator[None]:
+    """Relay, trim, and remove bytes that are nobody's, until the context is left."""
 
     async def relay() -> None:
         """Deliver what requests could not deliver themselves."""
-        await delivery.deliver_pending()
+        await delivery.relay()
 
     async def trim() -> None:
         """Forget what is long done."""
         await delivery.trim(before=clock() - KEEP_DELIVERED)
         await plays.trim(before=clock() - 2 * PLAY_WINDOW)
 
-    async with _repeated(RELAY_PAUSE, relay), _repeated(TRIM_PAUSE, trim):
+    async def remove_bytes() -> None:
+        """Remove what a deletion could not, because the store of bytes was down."""
+        await uploads.remove_abandoned()
+
+    async with _repeated(RELAY_PAUSE, relay), _repeated(TRIM_PAUSE, trim), _repeated(BYTES_PAUSE, remove_bytes):
         yield
 
 
