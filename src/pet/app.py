@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from pet.domain.accounts import AccountService
+from pet.domain.audit import AuditService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
 from pet.domain.feed import FeedService
@@ -128,6 +129,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         visibility = Visibility(profiles, follows)
         services = Services(
             accounts=AccountService(engines.accounts, sessions, hasher, limits, delivery, clock),
+            audit=AuditService(engines.documents.audits),
             profiles=profiles,
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),

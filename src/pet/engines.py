@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 
 from pet.domain.accounts import Accounts
+from pet.domain.audit import Audits
 from pet.domain.broadcast import Broadcast
 from pet.domain.delivery import Projections
 from pet.domain.errors import Unavailable
@@ -34,6 +35,7 @@ from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.embedded.limits import EmbeddedRateLimits, UnlimitedRateLimits
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
 from pet.storage.sql.accounts import SqlAccounts
+from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
@@ -55,6 +57,7 @@ class Documents:
     activities: Activities
     plays: Plays
     projections: Projections
+    audits: Audits
     outbox: Outbox
 
 
@@ -128,6 +131,7 @@ def _sql_documents(database: Database, outbox: Outbox, clock: Clock) -> Document
         activities=SqlActivities(database),
         plays=SqlPlays(database),
         projections=SqlProjections(database, clock),
+        audits=SqlAudits(database),
         outbox=outbox,
     )
 

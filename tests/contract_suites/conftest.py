@@ -17,6 +17,7 @@ from tests.contract_suites.scene import Clock, Store
 from tortoise.exceptions import IntegrityError
 
 from pet.storage.sql.accounts import SqlAccounts
+from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, apply_migrations, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
@@ -66,6 +67,7 @@ def sql_store(database: Database) -> Store:
         plays=SqlPlays(database),
         outbox=SqlOutbox(database, clock),
         projections=SqlProjections(database, clock),
+        audits=SqlAudits(database),
         refusal=IntegrityError,
         clock=clock,
     )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pet.domain.accounts import Account, Accounts
+from pet.domain.audit import Audits
 from pet.domain.delivery import Projections
 from pet.domain.effects import effects_of
 from pet.domain.events import Event, FollowCreated, FollowRequested, UserCreated, UserUpdated
@@ -56,6 +57,7 @@ class Store:
     plays: Plays
     outbox: Outbox
     projections: Projections
+    audits: Audits
     refusal: type[Exception]
     clock: Clock = field(default_factory=Clock)
 

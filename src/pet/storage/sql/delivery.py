@@ -66,7 +66,7 @@ class SqlOutbox:
             return await sql.rows(update, to_milliseconds(now + hold), after or "", *free, limit)
 
         rows = await self._db.atomically(work)
-        return [_to_event(row) for row in sorted(rows, key=lambda row: str(row["event_id"]))]
+        return [to_event(row) for row in sorted(rows, key=lambda row: str(row["event_id"]))]
 
     async def waiting(
         self, user_id: UserId | None = None, *, upto: EventId | None = None, limit: int
@@ -136,7 +136,7 @@ class SqlOutbox:
         """See `Outbox.unpublished`."""
         select = "SELECT * FROM outbox WHERE published_ms IS NULL AND occurred_ms <= ? ORDER BY event_id LIMIT ?"
         moment = to_milliseconds(self._clock() - older_than)
-        return [_to_event(row) for row in await self._db.rows(select, moment, limit)]
+        return [to_event(row) for row in await self._db.rows(select, moment, limit)]
 
     async def mark_published(self, event_ids: Sequence[EventId]) -> None:
         """See `Outbox.mark_published`."""
@@ -161,7 +161,8 @@ class SqlOutbox:
         return await self._db.atomically(work)
 
 
-def _to_event(row: Row) -> Event:
+def to_event(row: Row) -> Event:
+    """Make an event again from its row."""
     return restore(
         row["name"],
         orjson.loads(row["payload"]),
@@ -173,7 +174,7 @@ def _to_event(row: Row) -> Event:
 
 def _to_stored(row: Row) -> Stored:
     return Stored(
-        event=_to_event(row),
+        event=to_event(row),
         attempts=row["attempts"],
         error=row["error"],
         held_until=from_milliseconds(row["held_until_ms"]),
