@@ -35,6 +35,7 @@ from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
+from pet.metrics import Metrics, Sampler, metrics_routes
 from pet.pages.welcome import welcome_routes
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
@@ -84,6 +85,7 @@ class Parts:
     services: Services
     engines: Engines
     delivery: Delivery
+    metrics: Metrics
     clock: Clock
 
 
@@ -142,7 +144,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             trusts_claimed_ids=settings.trust_client_user_id,
         )
         await stack.enter_async_context(present(engines.blobs.folder, partial(sweep, services.uploads)))
-        yield Parts(services, engines, delivery, clock)
+        yield Parts(services, engines, delivery, Metrics(engines.outboxes, clock), clock)
 
 
 def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Starlette:
@@ -196,7 +198,9 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
             app.state.parts = parts
             app.router.routes = _routes(settings, parts)
             await recover(parts.delivery)
-            async with upkeep(parts.delivery, parts.services.uploads, parts.engines.documents.plays, parts.clock):
+            sampler = Sampler(parts.services.audit, parts.metrics)
+            plays = parts.engines.documents.plays
+            async with upkeep(parts.delivery, parts.services.uploads, plays, sampler, parts.clock):
                 yield {"services": parts.services}
 
     return lifespan
@@ -211,4 +215,5 @@ def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
         *legacy_routes(),
         *welcome_routes(),
         *health_routes(parts.engines.checks),
+        *metrics_routes(parts.metrics),
     ]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery
 from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
+from pet.metrics import Sampler
+
+AUDIT_PAUSE = timedelta(minutes=1)
+"""A hundred profiles a minute: a network of 100,000 is looked through in a night."""
 
 RELAY_PAUSE = timedelta(seconds=1)
 """What a request could not deliver is late by this much; an idle turn costs one look at an index."""
@@ -39,8 +43,10 @@ async def recover(delivery: Delivery) -> None:
 
 
 @asynccontextmanager
-async def upkeep(delivery: Delivery, uploads: UploadService, plays: Plays, clock: Clock) -> AsyncIterator[None]:
-    """Relay, trim, and remove bytes that are nobody's, until the context is left."""
+async def upkeep(
+    delivery: Delivery, uploads: UploadService, plays: Plays, sampler: Sampler, clock: Clock
+) -> AsyncIterator[None]:
+    """Relay, trim, audit, and remove bytes that are nobody's, until the context is left."""
 
     async def relay() -> None:
         """Deliver what requests could not deliver themselves."""
@@ -55,7 +61,14 @@ async def upkeep(delivery: Delivery, uploads: UploadService, plays: Plays, clock
         """Remove what a deletion could not, because the store of bytes was down."""
         await uploads.remove_abandoned()
 
-    async with _repeated(RELAY_PAUSE, relay), _repeated(TRIM_PAUSE, trim), _repeated(BYTES_PAUSE, remove_bytes):
+    async with AsyncExitStack() as stack:
+        for pause, work in (
+            (RELAY_PAUSE, relay),
+            (BYTES_PAUSE, remove_bytes),
+            (AUDIT_PAUSE, sampler.sample),
+            (TRIM_PAUSE, trim),
+        ):
+            await stack.enter_async_context(_repeated(pause, work))
         yield
 
 
