@@ -199,8 +199,8 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
             app.router.routes = _routes(settings, parts)
             await recover(parts.delivery)
             sampler = Sampler(parts.services.audit, parts.metrics)
-            plays = parts.engines.documents.plays
-            async with upkeep(parts.delivery, parts.services.uploads, plays, sampler, parts.clock):
+            documents, uploads = parts.engines.documents, parts.services.uploads
+            async with upkeep(parts.delivery, uploads, documents.projections, documents.plays, sampler, parts.clock):
                 yield {"services": parts.services}
 
     return lifespan

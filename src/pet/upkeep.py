@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from pet.domain.delivery import Delivery
+from pet.domain.delivery import Delivery, Projections
 from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
@@ -19,6 +19,9 @@ AUDIT_PAUSE = timedelta(minutes=1)
 
 RELAY_PAUSE = timedelta(seconds=1)
 """What a request could not deliver is late by this much; an idle turn costs one look at an index."""
+
+SPREADS_A_TURN = 50
+"""Of 500 follows each: a hundred thousand followers are told within some seconds, and the database rests in between."""
 
 BYTES_PAUSE = timedelta(minutes=1)
 """A deletion removes its bytes at once; this is for those that resisted."""
@@ -44,13 +47,24 @@ async def recover(delivery: Delivery) -> None:
 
 @asynccontextmanager
 async def upkeep(
-    delivery: Delivery, uploads: UploadService, plays: Plays, sampler: Sampler, clock: Clock
+    delivery: Delivery,
+    uploads: UploadService,
+    projections: Projections,
+    plays: Plays,
+    sampler: Sampler,
+    clock: Clock,
 ) -> AsyncIterator[None]:
     """Relay, trim, audit, and remove bytes that are nobody's, until the context is left."""
 
     async def relay() -> None:
         """Deliver what requests could not deliver themselves."""
         await delivery.relay()
+
+    async def spread() -> None:
+        """Let all follows of those with many followers know of their news."""
+        for _ in range(SPREADS_A_TURN):
+            if not await projections.spread_news():
+                break
 
     async def trim() -> None:
         """Forget what is long done."""
@@ -64,6 +78,7 @@ async def upkeep(
     async with AsyncExitStack() as stack:
         for pause, work in (
             (RELAY_PAUSE, relay),
+            (RELAY_PAUSE, spread),
             (BYTES_PAUSE, remove_bytes),
             (AUDIT_PAUSE, sampler.sample),
             (TRIM_PAUSE, trim),

@@ -83,6 +83,13 @@ def migrated_engines() -> None:
         asyncio.run(apply_migrations(POSTGRES_URL))
 
 
+@pytest.fixture
+def few_followers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let more than two followers be too many to tell at once, and tell two at a time."""
+    monkeypatch.setattr("pet.storage.sql.news.TOLD_AT_ONCE", 2)
+    monkeypatch.setattr("pet.storage.sql.news.STEP", 2)
+
+
 @pytest.fixture(params=ENGINES)
 async def store(
     request: pytest.FixtureRequest, migrated_database: Path, migrated_engines: None

@@ -58,6 +58,12 @@ class Projections(Protocol):
         meant.
         """
 
+    async def spread_news(self) -> bool:
+        """Let some more follows know of the news of someone with many followers; False when nobody has such.
+
+        Feeds have the news at once; this makes them cheap to read again. Any process may do it at any time.
+        """
+
     async def purge(self, user_id: UserId) -> None:
         """Remove a user's profile, then follows in both directions (counted down on the other side) and activities.
 

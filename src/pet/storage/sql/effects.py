@@ -28,6 +28,7 @@ from pet.domain.texts import identity_key
 from pet.domain.times import Clock, to_milliseconds
 from pet.storage.sql.database import STEP, Database, Statements, placeholders
 from pet.storage.sql.delivery import store_events
+from pet.storage.sql.news import announce, newest_of, spread_some
 from pet.storage.sql.profiles import insert_profile
 
 
@@ -54,6 +55,10 @@ class SqlProjections:
     async def accept_requests(self, user_id: UserId, *, asked_by: datetime) -> Sequence[Event]:
         """See `Projections.accept_requests`."""
         return await self._db.atomically(lambda sql: _accept_some(sql, user_id, asked_by, self._clock()))
+
+    async def spread_news(self) -> bool:
+        """See `Projections.spread_news`."""
+        return await self._db.atomically(spread_some)
 
     async def purge(self, user_id: UserId) -> None:
         """See `Projections.purge`."""
@@ -117,7 +122,7 @@ async def _(effect: AddPlay, sql: Statements) -> None:
 async def _(effect: AnnounceTrack, sql: Statements) -> None:
     """A track that was deleted before its event was delivered is not announced any more."""
     if await sql.row(f"SELECT 1 AS found FROM file WHERE file_id = ?{sql.for_update}", effect.file_id):
-        await _announce(sql, effect.user_id, Action.TRACK_PUBLISHED, effect.file_id, to_milliseconds(effect.at))
+        await announce(sql, effect.user_id, Action.TRACK_PUBLISHED, effect.file_id, to_milliseconds(effect.at))
 
 
 @_apply.register
@@ -131,7 +136,7 @@ async def _(effect: AnnounceProfile, sql: Statements) -> None:
     # All updates are remembered, told or not: of two in an hour the later one counts, whichever arrives first.
     newer = "SELECT 1 AS found FROM profile_update WHERE user_id = ? AND updated_ms > ? AND updated_ms < ? LIMIT 1"
     if not await sql.row(newer, effect.user_id, now, later):
-        await _announce(sql, effect.user_id, Action.PROFILE_UPDATED, None, now)
+        await announce(sql, effect.user_id, Action.PROFILE_UPDATED, None, now)
 
 
 @_apply.register
@@ -151,11 +156,13 @@ async def _accept_some(sql: Statements, user_id: UserId, asked_by: datetime, now
         f" ORDER BY created_ms, object_id LIMIT {STEP}{sql.for_update}"
     )
     accept = (
-        f"UPDATE follow SET state = ? WHERE object_id IN ({some}) AND state = ?"
+        f"UPDATE follow SET state = ?, newest_ms = ? WHERE object_id IN ({some}) AND state = ?"
         " RETURNING follower_id, created_ms, object_id"
     )
     pending, following = FollowState.PENDING.value, FollowState.FOLLOWING.value
-    rows = await sql.rows(accept, following, user_id, pending, to_milliseconds(asked_by), pending)
+    await sql.rows(f"SELECT 1 AS locked FROM profile WHERE user_id = ?{sql.for_update}", user_id)
+    newest_ms = await newest_of(sql, user_id)
+    rows = await sql.rows(accept, following, newest_ms, user_id, pending, to_milliseconds(asked_by), pending)
     events = [
         FollowCreated(user_id=UserId(row["follower_id"]), following_id=user_id, occurred_at=now)
         for row in sorted(rows, key=lambda row: (row["created_ms"], row["object_id"]))
@@ -204,14 +211,3 @@ async def _remove_follows(sql: Statements, user_id: str) -> bool:
         await _count(sql, counter, -1, counted)
         removed += len(rows)
     return removed > 0
-
-
-async def _announce(sql: Statements, actor_id: str, action: Action, track_id: str | None, at_ms: int) -> None:
-    record = {
-        "object_id": new_object_id(),
-        "actor_id": actor_id,
-        "action": action.value,
-        "track_id": track_id,
-        "created_ms": at_ms,
-    }
-    await sql.insert("activity", record)

@@ -143,13 +143,14 @@ class BlobReservationRow(Model):
 
 
 class FollowRow(Model):
-    """A follow, or a request to follow."""
+    """A follow, or a request to follow, no activity of the followed one is newer than `newest_ms`."""
 
     object_id = fields.CharField(max_length=OBJECT_ID, primary_key=True)
     follower_id = fields.CharField(max_length=UUID)
     following_id = fields.CharField(max_length=UUID)
     state = fields.CharField(max_length=9)
     created_ms = fields.BigIntField()
+    newest_ms = fields.BigIntField(db_default=0)
 
     class Meta:
         table = "follow"
@@ -157,7 +158,20 @@ class FollowRow(Model):
         indexes: ClassVar = [
             Index(fields=["follower_id", "state", "created_ms", "object_id"], name="follow_by_follower"),
             Index(fields=["following_id", "state", "created_ms", "object_id"], name="follow_by_following"),
+            Index(fields=["follower_id", "state", "newest_ms", "object_id"], name="follow_by_news"),
         ]
+
+
+class RisingRow(Model):
+    """Someone with many followers who has news of which not all of their follows know yet, and how far that is."""
+
+    actor_id = fields.CharField(max_length=UUID, primary_key=True)
+    newest_ms = fields.BigIntField()
+    after_ms = fields.BigIntField()
+    after_id = fields.CharField(max_length=OBJECT_ID)
+
+    class Meta:
+        table = "rising"
 
 
 class ActivityRow(Model):
@@ -224,8 +238,8 @@ class OutboxRow(Model):
     delivered_ms = fields.BigIntField(null=True)
     published_ms = fields.BigIntField(null=True)
     parked_ms = fields.BigIntField(null=True)
-    held_until_ms = fields.BigIntField(default=0)
-    attempts = fields.IntField(default=0)
+    held_until_ms = fields.BigIntField(db_default=0)
+    attempts = fields.IntField(db_default=0)
     error = fields.CharField(max_length=500, null=True)
 
     class Meta:
