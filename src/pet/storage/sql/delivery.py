@@ -98,7 +98,9 @@ class SqlOutbox:
 
     async def park(self, event_id: EventId, *, error: str) -> None:
         """See `Outbox.park`."""
-        changes = "parked_ms = CASE WHEN delivered_ms IS NULL THEN CAST(? AS BIGINT) END, attempts = attempts + 1, error = ?"
+        changes = (
+            "parked_ms = CASE WHEN delivered_ms IS NULL THEN CAST(? AS BIGINT) END, attempts = attempts + 1, error = ?"
+        )
         await self._update(event_id, changes, to_milliseconds(self._clock()), error[:_MAX_ERROR])
 
     async def retry(self, event_id: EventId) -> bool:
