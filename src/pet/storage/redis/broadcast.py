@@ -14,7 +14,7 @@ from pet.domain.events import Event, payload_of, restore
 from pet.domain.times import Clock, from_milliseconds, to_milliseconds
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.redis.catch_up import CatchUp, SeenEvents
-from pet.storage.redis.client import RedisAway, RedisServer
+from pet.storage.redis.client import RedisAway, RedisServer, end
 
 MAX_MESSAGE_BYTES = 65_536
 """Ours have some hundreds."""
@@ -89,8 +89,7 @@ class RedisBroadcast:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await end(task)
 
     async def _keep_up(self) -> None:
         while True:
@@ -126,10 +125,17 @@ def _decoded(message: bytes) -> Event:
     if len(message) > MAX_MESSAGE_BYTES:
         raise ValueError(len(message))
     fields = orjson.loads(message)
+    name, event_id, user_id = (_text(fields[key]) for key in ("name", "event_id", "user_id"))
     return restore(
-        fields["name"],
+        name,
         fields["payload"],
-        event_id=fields["event_id"],
-        user_id=fields["user_id"],
+        event_id=event_id,
+        user_id=user_id,
         occurred_at=from_milliseconds(fields["occurred_ms"]),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value

@@ -134,15 +134,16 @@ class RedisServer:
         """Begin a new epoch: the proof that Redis can be read, written and scripted."""
         epoch, begin = secrets.token_hex(8), "return redis.call('set', KEYS[1], ARGV[1], 'ex', ARGV[2])"
         async with asyncio.timeout(self.deadline_seconds):
-            await self.client.eval(begin, 1, self.epoch_key, epoch, EPOCH_SECONDS)
+            answer = await self.client.eval(begin, 1, self.epoch_key, epoch, EPOCH_SECONDS)
+        if answer != b"OK":
+            raise exceptions.InvalidResponse(repr(answer))
         self.epoch = epoch
 
     async def close(self) -> None:
         """Close all connections; Redis is away from then on."""
         self._is_closed = True
         if self._returning:
-            self._returning.cancel()
-            await asyncio.wait([self._returning])
+            await end(self._returning)
         await self._pool.aclose()
 
     async def _await_return(self) -> None:
@@ -157,6 +158,16 @@ class RedisServer:
             self._returning = None
             log.info("Redis is back")
             return
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended.
+
+    Once is not enough: in Python 3.11 `asyncio.wait_for`, by which redis-py writes, may swallow a cancellation.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)
 
 
 @asynccontextmanager

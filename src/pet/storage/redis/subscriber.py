@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from redis import exceptions
 from redis.asyncio.client import PubSub
 
-from pet.storage.redis.client import FAILURES, RedisServer
+from pet.storage.redis.client import FAILURES, RedisServer, end
 
 Receive = Callable[[bytes], Awaitable[None]]
 
@@ -48,8 +48,7 @@ class RedisSubscriber:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await end(task)
 
     async def _listen(self, pubsub: PubSub) -> None:
         while True:
