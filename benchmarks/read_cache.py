@@ -67,7 +67,8 @@ async def compare(url: str, server: RedisServer) -> None:
             return (await profiles.get_many([user_id]))[user_id]
 
         async def from_redis() -> Profile:
-            return _from_row(orjson.loads(await server.ask(lambda: server.client.get(key)) or b""))
+            cached = await server.ask(lambda: server.client.get(key))
+            return _from_row(orjson.loads(cached or b""))
 
         if await from_database() != await from_redis():
             raise SystemExit("The two do not give the same profile.")

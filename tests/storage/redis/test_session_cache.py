@@ -7,16 +7,21 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from tests.engines.redis import caching, opened_redis, until
 from tests.faults.link import Fault, faulty_link
 
+from pet.domain.errors import Service, Unavailable
 from pet.domain.ids import SessionId, UserId
 from pet.domain.session_cache import CachedSession
+from pet.domain.sessions import Session, SessionService
 from pet.domain.times import utc_now
-from pet.domain.tokens import ACCESS_LIFETIME
+from pet.domain.tokens import ACCESS_LIFETIME, AccessClaims
+from pet.domain.viewers import Role, Viewer
+from pet.security.tokens import JwtSigner
 from pet.storage.redis.session_cache import RedisSessionCache
 
 PHONE, LAPTOP, TABLET = SessionId("phone"), SessionId("laptop"), SessionId("tablet")
@@ -170,6 +175,27 @@ async def test_without_redis_each_process_remembers_for_itself(redis_url: str, f
         assert await cache.find(PHONE) == phone
         await cache.forget(PHONE)
         assert await cache.find(PHONE) is None
+
+
+class DownSessions:
+    """A store of sessions that cannot be reached."""
+
+    async def find(self, session_id: SessionId) -> Session | None:
+        raise Unavailable(Service.AUTH)
+
+
+async def test_with_the_database_down_a_cached_session_goes_on(redis_url: str, fingerprint: str) -> None:
+    async def role_of(user_id: UserId) -> str | None:
+        raise Unavailable(Service.AUTH)
+
+    async with caching(redis_url, fingerprint, local_seconds=0) as cache:
+        await cache.remember(session(PHONE))
+        store: Any = DownSessions()
+        sessions = SessionService(store, cache, JwtSigner(b"0" * 32, "pet"), utc_now)
+        viewer = await sessions.viewer(AccessClaims(UserId("ann"), PHONE), role_of)
+        assert viewer == Viewer(UserId("ann"), Role.LISTENER, PHONE)
+        with pytest.raises(Unavailable):
+            await sessions.viewer(AccessClaims(UserId("ann"), LAPTOP), role_of)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -144,7 +144,8 @@ class RedisServer:
         self._is_closed = True
         if self._returning:
             await end(self._returning)
-        await self._pool.aclose()
+        with suppress(*FAILURES):  # it need not be there to be left
+            await self._pool.aclose()
 
     async def _await_return(self) -> None:
         while True:
