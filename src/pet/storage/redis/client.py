@@ -126,7 +126,7 @@ class RedisServer:
         if not self.is_away:
             log.warning(
                 "Redis is away: limits count in this process alone, and sessions are looked up in the database",
-                extra={"reason": f"{type(error).__name__}: {error}"},
+                extra={"reason": ": ".join(filter(None, (type(error).__name__, str(error))))},
             )
             self._returning = asyncio.create_task(self._await_return())
 
@@ -203,6 +203,8 @@ async def told(url: str) -> AsyncIterator[None]:
 def _reason(error: Exception, address: str) -> str:
     if isinstance(error, exceptions.ResponseError) and "DB index" in str(error):
         return f"{address} has no database of that number. Correct the end of the URL; the first is 0."
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return f"{address} shows a certificate that is not trusted. Name its authority: ?ssl_ca_certs=/path/ca.pem."
     for kind, reason in _REASONS.items():
         if isinstance(error, kind):
             return f"{address} {reason}"
