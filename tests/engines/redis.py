@@ -23,7 +23,7 @@ from pet.domain.times import Clock, utc_now
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
 from pet.storage.redis.broadcast import RedisBroadcast
 from pet.storage.redis.client import RedisServer, open_redis
-from pet.storage.redis.session_cache import RedisSessionCache
+from pet.storage.redis.session_cache import LOCAL_SECONDS, RedisSessionCache
 from pet.storage.redis.subscriber import RedisSubscriber
 
 START_SECONDS = 10.0
@@ -81,7 +81,9 @@ async def broadcasting(server: RedisServer, *outboxes: Outbox, clock: Clock = ut
 
 
 @asynccontextmanager
-async def caching(url: str, fingerprint: str, *, local_seconds: float = 2) -> AsyncIterator[RedisSessionCache]:
+async def caching(
+    url: str, fingerprint: str, *, local_seconds: float = LOCAL_SECONDS
+) -> AsyncIterator[RedisSessionCache]:
     """Open the session cache of one of several processes."""
     async with opened_redis(url, fingerprint=fingerprint) as server:
         cache = RedisSessionCache(server, local=EmbeddedSessionCache(ttl_seconds=local_seconds))

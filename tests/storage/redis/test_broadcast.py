@@ -279,6 +279,17 @@ async def test_catching_up_looks_back_over_the_last_turn_and_at_pages_of_any_num
     assert [event async for event in catch_up.turn()] == [early, *many]
 
 
+async def test_events_of_a_newer_version_in_one_store_do_not_hold_up_another() -> None:
+    class NewerEvents(DeliveredEvents):
+        async def delivered(self, *, after: Position, limit: int) -> Sequence[Delivered]:
+            raise KeyError("a.newer.name")
+
+    store = DeliveredEvents()
+    event = store.settle(upload(1))
+    catch_up = CatchUp([NewerEvents().outbox, store.outbox], utc_now)
+    assert [each async for each in catch_up.turn()] == [event]
+
+
 def test_events_that_were_seen_longest_ago_are_forgotten_first() -> None:
     seen = SeenEvents(capacity=2)
     names = ("one", "two", "one", "three", "one", "two")

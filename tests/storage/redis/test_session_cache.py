@@ -200,11 +200,17 @@ async def test_with_the_database_down_a_cached_session_goes_on(redis_url: str, f
 
 @pytest.mark.parametrize(
     "entry",
-    [b"", b"\xff", b"{}", b"[]", b"null", b'["e","u","r"]', b'["e","u","r","x"]', b'["e","u","r",1e99]', b"[" * 10_000],
+    [
+        *(b"", b"\xff", b"{}", b"[]", b"null", b'["e","u","r"]', b"[" * 10_000),
+        *(b'["epoch","ann","listener","x"]', b'["epoch","ann","listener",1e99]', b'["epoch","ann","newer role",1]'),
+    ],
     ids=ascii,
 )
 async def test_what_is_no_session_is_none(redis_url: str, fingerprint: str, client: Redis, entry: bytes) -> None:
     async with caching(redis_url, fingerprint) as cache:
+        await client.set(f"pet:{fingerprint}:epoch", b"epoch")
+        await client.set(f"pet:{fingerprint}:session:{PHONE}", b'["epoch","ann","listener",1]')
+        assert await cache._find(PHONE) is not None
         await client.set(f"pet:{fingerprint}:session:{PHONE}", entry)
         assert await cache.find(PHONE) is None
 

@@ -53,7 +53,9 @@ class CatchUp:
     async def turn(self) -> AsyncIterator[Event]:
         """Yield what was delivered since the last turn, and some of what was before it.
 
-        A store that cannot be read is left for the next turn.
+        A store that cannot be read is left for the next turn. Where it holds events that this version does not know,
+        something is skipped: nobody here could have been told of them, and those who deployed it are about to replace
+        this process.
         """
         for number, outbox in enumerate(self._outboxes):
             began = self._clock()
@@ -62,8 +64,10 @@ class CatchUp:
                     yield event
             except Unavailable as error:
                 log.debug("an outbox cannot be read", extra={"reason": repr(error.__cause__)})
-            else:
-                self._until[number] = began
+                continue
+            except (KeyError, TypeError) as error:
+                log.warning("an outbox holds events of another version", extra={"reason": repr(error)})
+            self._until[number] = began
 
 
 async def _delivered(outbox: Outbox, since: datetime) -> AsyncIterator[Event]:

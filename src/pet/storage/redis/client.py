@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -128,7 +129,7 @@ class RedisServer:
                 "Redis is away: limits count in this process alone, and sessions are looked up in the database",
                 extra={"reason": ": ".join(filter(None, (type(error).__name__, str(error))))},
             )
-            self._returning = asyncio.create_task(self._await_return())
+            self._returning = asyncio.create_task(self._await_return(), context=Context())  # no request's
 
     async def begin_epoch(self) -> None:
         """Begin a new epoch: the proof that Redis can be read, written and scripted."""
