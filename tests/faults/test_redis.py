@@ -18,12 +18,14 @@ from pet.domain.events import TrackUploaded
 from pet.domain.ids import FileId, SessionId, UserId
 from pet.domain.times import utc_now
 from pet.security.keys import derive_key
-from tests.conftest import PASSWORD, Person, Service, StartService
+from tests.conftest import PASSWORD, Person, Service, StartService, starting
 from tests.engines.redis import broadcasting, caching, opened_redis, running_redis, until
 from tests.faults.link import Fault, Link, faulty_link
 from tests.media_factory import mp3
 from tests.schema.operations import DOCUMENT, run
 from tests.schema.talking import listening, serving
+
+pytestmark = pytest.mark.slow
 
 FAULTS = [fault for fault in Fault if fault is not Fault.NONE]
 SLOWEST_SECONDS = 3.0
@@ -248,8 +250,6 @@ async def test_connections_that_are_killed_are_replaced(service: Service, redis_
 async def test_stopping_while_redis_hangs_leaves_no_task_behind(
     link: Link, secret: str, tmp_path: Path, migrated_database: Path
 ) -> None:
-    from tests.conftest import starting  # noqa: PLC0415
-
     before = asyncio.all_tasks()
     began = 0.0
     async with starting(tmp_path, migrated_database) as start:
