@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
+from tests.contract_suites.scene import Clock
 from tests.engines.redis import broadcasting, opened_redis, until
 from tests.faults.link import Fault, Link, faulty_link
 
@@ -23,7 +24,7 @@ from pet.domain.paging import Position
 from pet.domain.times import utc_now
 from pet.storage.redis import broadcast, client, subscriber
 from pet.storage.redis.broadcast import RedisBroadcast, _decoded, _encoded
-from pet.storage.redis.catch_up import OVERLAP, CatchUp, SeenEvents
+from pet.storage.redis.catch_up import LOOK_BACK, OVERLAP, CatchUp, SeenEvents
 
 FAULTS = [Fault.HANG, Fault.REFUSE, Fault.RESET, Fault.LOSE_ANSWERS, Fault.CUT_ANSWERS]
 
@@ -277,6 +278,17 @@ async def test_catching_up_looks_back_over_the_last_turn_and_at_pages_of_any_num
     store.settle(upload(1), now - OVERLAP - timedelta(milliseconds=1))
     many = [store.settle(upload(number), now) for number in range(1_200)]
     assert [event async for event in catch_up.turn()] == [early, *many]
+
+
+async def test_a_store_that_was_down_for_long_is_read_from_a_bounded_past() -> None:
+    store, clock = DeliveredEvents(is_down=True), Clock()
+    catch_up = CatchUp([store.outbox], clock)
+    store.settle(upload(1), clock.now + timedelta(minutes=1))
+    clock.now += timedelta(hours=1)
+    recent = store.settle(upload(2), clock.now - LOOK_BACK)
+    assert [event async for event in catch_up.turn()] == []
+    store.is_down = False
+    assert [event async for event in catch_up.turn()] == [recent]
 
 
 async def test_events_of_a_newer_version_in_one_store_do_not_hold_up_another() -> None:

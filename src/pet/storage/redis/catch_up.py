@@ -18,6 +18,9 @@ OVERLAP = timedelta(seconds=5)
 """How far each turn looks back before the last one: other processes have other clocks, and a delivery is dated before
 it is committed."""
 
+LOOK_BACK = timedelta(minutes=5)
+"""How far a turn looks back at most: where a store could not be read for longer, no subscription has lived so long."""
+
 BATCH = 500
 REMEMBERED_EVENTS = 20_000
 """Some minutes of a busy network, and 4 MB at most."""
@@ -60,7 +63,7 @@ class CatchUp:
         for number, outbox in enumerate(self._outboxes):
             began = self._clock()
             try:
-                async for event in _delivered(outbox, self._until[number] - OVERLAP):
+                async for event in _delivered(outbox, max(self._until[number] - OVERLAP, began - LOOK_BACK)):
                     yield event
             except Unavailable as error:
                 log.debug("an outbox cannot be read", extra={"reason": repr(error.__cause__)})
