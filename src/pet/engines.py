@@ -29,6 +29,7 @@ from pet.domain.session_cache import SessionCache
 from pet.domain.sessions import Sessions
 from pet.domain.times import Clock
 from pet.health import Answers, Check
+from pet.security.keys import derive_key
 from pet.settings import Settings
 from pet.storage.blobs import ObjectStoreBlobs, open_blobs
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
@@ -45,6 +46,9 @@ from pet.storage.sql.follows import SqlFollows
 from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
+
+FINGERPRINT_DIGITS = 12
+"""Of the secret key, in the names of what is kept in Redis: two installations may use one server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
             accounts=SqlAccounts(database),
             sessions=SqlSessions(database),
             documents=_sql_documents(database, accounts_outbox, clock),
-            shared=_embedded(settings, stack),
+            shared=await _shared(settings, stack, checks, (accounts_outbox,), clock),
             blobs=blobs,
             outboxes=(accounts_outbox,),
             checks=checks,
@@ -133,6 +137,45 @@ def _sql_documents(database: Database, outbox: Outbox, clock: Clock) -> Document
         projections=SqlProjections(database, clock),
         audits=SqlAudits(database),
         outbox=outbox,
+    )
+
+
+async def _shared(
+    settings: Settings, stack: AsyncExitStack, checks: list[Check], outboxes: Sequence[Outbox], clock: Clock
+) -> Shared:
+    if settings.redis_url:
+        return await _redis(settings, settings.redis_url, stack, checks, outboxes, clock)
+    return _embedded(settings, stack)
+
+
+async def _redis(
+    settings: Settings,
+    url: str,
+    stack: AsyncExitStack,
+    checks: list[Check],
+    outboxes: Sequence[Outbox],
+    clock: Clock,
+) -> Shared:
+    from pet.storage.redis.broadcast import RedisBroadcast  # noqa: PLC0415
+    from pet.storage.redis.client import open_redis, told  # noqa: PLC0415
+    from pet.storage.redis.limits import RedisRateLimits  # noqa: PLC0415
+    from pet.storage.redis.session_cache import RedisSessionCache  # noqa: PLC0415
+    from pet.storage.redis.subscriber import RedisSubscriber  # noqa: PLC0415
+
+    fingerprint = derive_key(settings.shared_secret, "redis names").hex()[:FINGERPRINT_DIGITS]
+    opening = open_redis(url, fingerprint=fingerprint, timeout_seconds=settings.engine_timeout)
+    server = await stack.enter_async_context(opening)
+    checks.append(Check("redis", server.answers, is_required=False))
+    sessions, broadcast = RedisSessionCache(server), RedisBroadcast(server, outboxes, clock)
+    stack.push_async_callback(broadcast.close)
+    await stack.enter_async_context(broadcast.catching_up())
+    receivers = {sessions.channel: sessions.receive, broadcast.channel: broadcast.receive}
+    async with told(url):
+        await stack.enter_async_context(RedisSubscriber(server, receivers, broadcast.listens).listening())
+    return Shared(
+        limits=RedisRateLimits(server) if settings.rate_limits else UnlimitedRateLimits(),
+        session_cache=sessions,
+        broadcast=broadcast,
     )
 
 
