@@ -26,6 +26,7 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
+from pet.domain.publishing import Publisher
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
@@ -184,10 +185,15 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
         async with open_parts(settings, overrides) as parts:
             app.router.routes = _routes(settings, parts)
             await recover(parts.delivery)
-            async with upkeep(parts.delivery, parts.engines.documents.plays, parts.clock):
+            async with upkeep(parts.delivery, parts.engines.documents.plays, parts.clock, _publisher(parts)):
                 yield {"services": parts.services}
 
     return lifespan
+
+
+def _publisher(parts: Parts) -> Publisher | None:
+    exchange = parts.engines.exchange
+    return Publisher(parts.engines.outboxes, exchange, parts.clock) if exchange else None
 
 
 def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:

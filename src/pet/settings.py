@@ -28,7 +28,7 @@ LOCAL = "local"
 
 _LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 _REACHED_BY_LOCALHOST = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104 - names to compare with
-_NOT_YET = ("PET_AMQP_URL", "PET_DOCUMENTS_URL", "PET_REDIS_URL")
+_NOT_YET = ("PET_DOCUMENTS_URL", "PET_REDIS_URL")
 
 
 class SettingsError(ValueError):
@@ -101,6 +101,14 @@ def _media_url(text: str) -> str:
     return text
 
 
+def _amqp_url(text: str | None) -> str | None:
+    if text is not None:
+        url = _split_url(text, "amqp", "amqps")
+        if not url.hostname or url.port == 0 or url.path.count("/") > 1:
+            raise ValueError(text)
+    return text
+
+
 def _own_url(host: str, port: int) -> str:
     name = f"[{host}]" if ":" in host else host
     return f"http://{'localhost' if host in _REACHED_BY_LOCALHOST else name}:{port}"
@@ -169,6 +177,15 @@ class Settings(BaseSettings):
     ] = Field(default_factory=lambda data: str(data["data_dir"] / "media"))
     """Where audio and image bytes are kept: a folder's path or a `file://` URL.
     Default: the folder `media` in the data directory."""
+
+    amqp_url: Annotated[
+        str | None,
+        AfterValidator(_amqp_url),
+        Must("amqp://user:password@host:port/vhost or amqps://user:password@host:port/vhost"),
+    ] = Field(default=None, repr=False)
+    """The RabbitMQ broker on whose exchange `pet.events` every event is published for other systems: `amqp://`, or
+    `amqps://` for TLS, `user:password@host:port/vhost`.
+    Default: events are not published."""
 
     engine_timeout: Annotated[float, Field(ge=0.1, le=60), Must("a number of seconds from 0.1 to 60")] = 2.0
     """How long one call of a server behind the service (database, cache, store, broker) may take, in seconds, before it

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery
 from pet.domain.plays import PLAY_WINDOW, Plays
+from pet.domain.publishing import Publisher
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
 
 RELAY_PAUSE = timedelta(seconds=2)
 """What a request could not deliver is late by this much; an idle turn costs one look at an index."""
+
+PUBLISH_PAUSE = timedelta(milliseconds=250)
+"""With the time that events settle, one is on its way half a second after the change, whichever process made it."""
+
+FAILURE_PAUSE = timedelta(seconds=2)
+"""So that what fails every time does not fill the log."""
 
 TRIM_PAUSE = timedelta(minutes=10)
 KEEP_DELIVERED = timedelta(days=7)
@@ -36,8 +43,8 @@ async def recover(delivery: Delivery) -> None:
 
 
 @asynccontextmanager
-async def upkeep(delivery: Delivery, plays: Plays, clock: Clock) -> AsyncIterator[None]:
-    """Relay and trim until the context is left."""
+async def upkeep(delivery: Delivery, plays: Plays, clock: Clock, publisher: Publisher | None) -> AsyncIterator[None]:
+    """Relay, publish and trim until the context is left."""
 
     async def relay() -> None:
         """Deliver what requests could not deliver themselves."""
@@ -45,10 +52,14 @@ async def upkeep(delivery: Delivery, plays: Plays, clock: Clock) -> AsyncIterato
 
     async def trim() -> None:
         """Forget what is long done."""
-        await delivery.trim(before=clock() - KEEP_DELIVERED)
+        await delivery.trim(before=clock() - KEEP_DELIVERED, keep_unpublished=publisher is not None)
         await plays.trim(before=clock() - 2 * PLAY_WINDOW)
 
-    async with _repeated(RELAY_PAUSE, relay), _repeated(TRIM_PAUSE, trim):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_repeated(RELAY_PAUSE, relay))
+        await stack.enter_async_context(_repeated(TRIM_PAUSE, trim))
+        if publisher:
+            await stack.enter_async_context(_repeated(PUBLISH_PAUSE, publisher.publish))
         yield
 
 
@@ -63,6 +74,7 @@ async def _repeated(pause: timedelta, work: Callable[[], Awaitable[None]]) -> As
                 await work()
             except Exception:
                 log.exception("upkeep failed and will be tried again")
+                await asyncio.sleep(FAILURE_PAUSE.total_seconds())
 
     task = asyncio.create_task(loop())
     try:
