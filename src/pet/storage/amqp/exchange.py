@@ -60,7 +60,7 @@ class AmqpExchange:
         self._session: Session | None = None
         self._claimed: Session | None = None
         self._connecting = asyncio.Lock()
-        self._is_down = False
+        self._complaint = ""
 
     async def connect(self) -> Session:
         """Return the open connection, a new one where there is none."""
@@ -75,13 +75,10 @@ class AmqpExchange:
         try:
             session = await self.connect()
             await self._claim(session)
-            confirmed = await self._confirmed(session, events)
+            return await self._confirmed(session, events)
         except DOWN as error:
-            await self._note_down(error)
+            await self._give_up(error)
             return 0
-        if confirmed == len(events):
-            self._note_up()
-        return confirmed
 
     async def answers(self) -> bool:
         """Tell whether the broker answers, and takes messages."""
@@ -124,12 +121,19 @@ class AmqpExchange:
             for task in sending:
                 task.cancel()
             outcomes = await asyncio.gather(*sending, return_exceptions=True)
-        failures = [outcome for outcome in outcomes if outcome is not True]
-        if any(isinstance(failure, DeliveryError) for failure in failures):
-            log.warning("a queue behind the exchange %s refuses messages, events wait", self._name)
-        elif failures:
-            await self._note_down(failures[0] if isinstance(failures[0], DOWN) else TimeoutError())
+        await self._note([outcome for outcome in outcomes if isinstance(outcome, BaseException)])
         return len(list(takewhile(lambda outcome: outcome is True, outcomes)))
+
+    async def _note(self, failures: Sequence[BaseException]) -> None:
+        """Keep the connection where a queue has refused a message, and only there."""
+        if any(isinstance(failure, DeliveryError) for failure in failures):
+            self._complain(f"a queue behind the exchange {self._name} is full and refuses messages.")
+        elif failures and isinstance(failures[0], asyncio.CancelledError):
+            await self._give_up(TimeoutError())
+        elif failures:
+            await self._give_up(failures[0])
+        else:
+            self._complain("")
 
     async def _until_confirmed(self, session: Session, sending: Sequence[asyncio.Task[bool]]) -> None:
         """Wait as long as one after the other is confirmed in time, or the broker has asked to wait."""
@@ -138,19 +142,25 @@ class AmqpExchange:
             done, waiting = await asyncio.wait(waiting, timeout=self._timeout_seconds)
             if not done and not await session.is_blocked():
                 return
+            if not done:
+                self._complain("it takes no messages for the moment, short of memory or disk space.")
 
     async def _drop(self) -> None:
         session, self._session, self._claimed = self._session, None, None
         if session:
             await session.close()
 
-    async def _note_down(self, error: BaseException) -> None:
+    async def _give_up(self, error: BaseException) -> None:
+        """Drop the connection: only a new one tells again what arrives."""
         await self._drop()
-        if not self._is_down:
-            log.warning("the message broker is down, events wait: %s", self.reason_of(error))
-        self._is_down = True
+        if not isinstance(error, DOWN):
+            raise error
+        self._complain(self.reason_of(error))
 
-    def _note_up(self) -> None:
-        if self._is_down:
-            log.info("the message broker is back")
-        self._is_down = False
+    def _complain(self, reason: str) -> None:
+        """Log why events wait when that has changed; no reason says that they go out again."""
+        if reason and reason != self._complaint:
+            log.warning("events wait for the message broker (PET_AMQP_URL): %s", reason)
+        elif self._complaint and not reason:
+            log.info("events go out again")
+        self._complaint = reason
