@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractQueue
+from pamqp.common import Arguments
 
 from pet.domain.events import Event, UserCreated
 from pet.domain.ids import EventId, UserId
@@ -118,13 +119,12 @@ async def test_the_exchange_outlives_the_broker_and_an_event_is_kept_for_a_durab
             await queue.delete(if_unused=False, if_empty=False)
 
 
-@asynccontextmanager
-async def full_queue(channel: AbstractChannel, exchange: str, *, room: int) -> AsyncIterator[AbstractQueue]:
+async def full_queue(channel: AbstractChannel, exchange: str, *, room: int) -> AbstractQueue:
     """Bind a queue that refuses what is more than it has room for."""
-    arguments: aio_pika.abc.Arguments = {"x-max-length": room, "x-overflow": "reject-publish"}
+    arguments: Arguments = {"x-max-length": room, "x-overflow": "reject-publish"}
     queue = await channel.declare_queue(exclusive=True, arguments=arguments)
     await queue.bind(exchange, "#")
-    yield queue
+    return queue
 
 
 async def test_what_a_queue_refuses_is_not_confirmed_nor_is_what_follows(
@@ -132,11 +132,11 @@ async def test_what_a_queue_refuses_is_not_confirmed_nor_is_what_follows(
 ) -> None:
     events = [created(number) for number in range(5)]
     async with opened(amqp_url, exchange) as publishing, channel_to(amqp_url) as channel:
-        async with full_queue(channel, exchange, room=2) as queue:
-            assert await publishing.publish(events) == 2
-            assert await publishing.publish(events[2:3]) == 0
-            await queue.purge()
-            assert await publishing.publish(events[2:4]) == 2
+        queue = await full_queue(channel, exchange, room=2)
+        assert await publishing.publish(events) == 2
+        assert await publishing.publish(events[2:3]) == 0
+        await queue.purge()
+        assert await publishing.publish(events[2:4]) == 2
     assert [record.getMessage() for record in caplog.records if record.name == "pet.amqp"] == [
         "events wait for the message broker (PET_AMQP_URL):"
         f" a queue behind the exchange {exchange} is full and refuses messages."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from ssl import SSLError
 from urllib.parse import unquote, urlsplit
 
 from aiormq.exceptions import (
@@ -52,5 +54,13 @@ def reason_of(error: BaseException, url: str, exchange: str, timeout_seconds: fl
         vhost=unquote(address.path.removeprefix("/")) or "/",
         exchange=exchange,
         seconds=timeout_seconds,
-        error=getattr(error, "strerror", None) or str(error) or type(error).__name__,
+        error=_words_of(error),
     )
+
+
+def _words_of(error: BaseException) -> str:
+    """Return the system's words; those of the event loops differ, and repeat the address."""
+    cause = error.__cause__ or error  # the library makes any failure to connect one of its own kind
+    if isinstance(cause, OSError) and not isinstance(cause, SSLError) and (cause.errno or 0) > 0:
+        return os.strerror(cause.errno or 0)
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
