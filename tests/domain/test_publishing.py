@@ -29,6 +29,7 @@ class Exchange:
     takes: list[int] = field(default_factory=list)
     is_taken: bool = False
     asked: int = 0
+    released: int = 0
 
     async def publish(self, events: Sequence[Event]) -> int:
         self.asked += 1
@@ -36,6 +37,9 @@ class Exchange:
             raise AnotherPublishes
         self.windows.append(list(events))
         return min(len(events), self.takes.pop(0)) if self.takes else len(events)
+
+    async def release(self) -> None:
+        self.released += 1
 
     @property
     def published(self) -> list[Event]:
@@ -187,7 +191,9 @@ async def test_a_store_that_cannot_be_read_holds_up_all_until_it_is_back(
     await publisher.publish()
     assert (exchange.windows, await left(store)) == ([], events)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert exchange.released == 1
     parts[0].is_down = False
+    store.clock.now = NOON + PATIENCE
     await publisher.publish()
     assert exchange.published == events
 
@@ -209,6 +215,18 @@ async def test_whoever_has_not_the_place_tries_again_only_when_events_have_waite
     [young] = await stored(store, stub(at=store.clock.now - SETTLING))
     await publisher.publish()
     assert exchange.published == [event, young]
+
+
+async def test_a_process_that_cannot_tell_what_it_reads_leaves_the_place_to_another(
+    store: Store, exchange: Exchange, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event of a newer version, while that version is being rolled out."""
+    [event] = await stored(store, stub())
+    with monkeypatch.context() as patched:
+        patched.setattr("pet.domain.events.KINDS", {})
+        with pytest.raises(KeyError):
+            await publisher.publish()
+    assert (exchange.released, exchange.asked, await left(store)) == (1, 0, [event])
 
 
 async def test_a_stop_in_the_middle_leaves_what_is_unconfirmed_for_the_next(

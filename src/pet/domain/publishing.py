@@ -31,7 +31,7 @@ PATIENCE = timedelta(seconds=1.5)
 WINDOW = 100
 """The most events that are on their way unconfirmed, and so the most that are repeated after a failure."""
 
-RETRY_PAUSE = timedelta(seconds=1)
+RETRY_PAUSE = timedelta(seconds=0.5)
 
 log = logging.getLogger("pet.publishing")
 
@@ -54,6 +54,9 @@ class Exchange(Protocol):
             AnotherPublishes: nothing was published, another process has the place. Whoever publishes keeps it until
                 the connection ends, and can publish nothing afterwards.
         """
+
+    async def release(self) -> None:
+        """Leave the place to another process; doing so twice does nothing."""
 
 
 class _Waiting(NamedTuple):
@@ -81,7 +84,12 @@ class Publisher:
         except AnotherPublishes:
             self._has_place, self._window = False, 1
             await _pause()
-        except Unavailable as error:
+        except Exception as error:
+            # Another process may be able to do what this one is not.
+            self._has_place, self._window = False, 1
+            await self._exchange.release()
+            if not isinstance(error, Unavailable):
+                raise
             # Order before speed: what this store holds may belong before what the others hold.
             log.warning("a store cannot be reached, events wait", extra={"reason": repr(error.__cause__)})
             await _pause()

@@ -128,8 +128,9 @@ async def full_queue(channel: AbstractChannel, exchange: str, *, room: int) -> A
 
 
 async def test_what_a_queue_refuses_is_not_confirmed_nor_is_what_follows(
-    amqp_url: str, exchange: str, caplog: pytest.LogCaptureFixture
+    amqp_url: str, exchange: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pet.storage.amqp.exchange.FULL_QUEUE_SECONDS", 0.01)
     events = [created(number) for number in range(5)]
     async with opened(amqp_url, exchange) as publishing, channel_to(amqp_url) as channel:
         queue = await full_queue(channel, exchange, room=2)
@@ -156,6 +157,16 @@ async def test_one_publishes_at_a_time_and_another_when_it_is_gone(amqp_url: str
         await listener.wait_for(3)
     assert listener.bodies[0]["username"] == "ann1"
     assert [body["username"] for body in listener.bodies[1:]] == ["ann3", "ann4"]
+
+
+async def test_whoever_releases_the_place_leaves_it_to_another(amqp_url: str, exchange: str) -> None:
+    async with opened(amqp_url, exchange) as first, opened(amqp_url, exchange) as second:
+        assert await first.publish([created(1)]) == 1
+        for _ in range(2):
+            await first.release()
+        await until_published(second, created(2))
+        with pytest.raises(AnotherPublishes):
+            await first.publish([created(3)])
 
 
 async def test_an_exchange_that_somebody_removed_is_made_again(amqp_url: str, exchange: str) -> None:

@@ -57,8 +57,15 @@ async def test_who_is_no_broker_is_told_so(speak: Speak) -> None:
 async def test_a_broker_without_tls_is_told_so() -> None:
     async with somebody_else(lambda writer: writer.write(b"AMQP\x00\x00\x09\x01")) as port:
         sentence = await told(f"amqps://ann:hush@127.0.0.1:{port}")
-        assert sentence.startswith(f"127.0.0.1:{port} cannot be connected to ([SSL")
-        assert sentence.endswith("). Start RabbitMQ there, or correct the URL.")
+        assert sentence == (
+            f"127.0.0.1:{port} gives no TLS connection that can be trusted (wrong version number)."
+            " Name its authority in the URL (?cafile=/path), or use amqp:// where the broker has no TLS."
+        )
+
+
+async def test_a_file_of_certificates_that_is_not_there_is_told_so() -> None:
+    sentence = await told("amqps://ann:hush@127.0.0.1/?cafile=/no/such/file.pem")
+    assert sentence == "a file of certificates that the URL names is not there. Correct the URL."
 
 
 async def test_a_name_that_is_no_host_is_told_so() -> None:

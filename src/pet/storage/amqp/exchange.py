@@ -20,6 +20,9 @@ from pet.storage.opening import CannotOpen
 
 EXCHANGE = "pet.events"
 
+FULL_QUEUE_SECONDS = 5.0
+"""How long to leave a queue that refuses messages alone; each trial gives the other queues the same event again."""
+
 log = logging.getLogger("pet.amqp")
 
 
@@ -80,6 +83,10 @@ class AmqpExchange:
             await self._give_up(error)
             return 0
 
+    async def release(self) -> None:
+        """See `Exchange.release`."""
+        await self._drop()
+
     async def answers(self) -> bool:
         """Tell whether the broker answers, and takes messages."""
         try:
@@ -128,6 +135,7 @@ class AmqpExchange:
         """Keep the connection where a queue has refused a message, and only there."""
         if any(isinstance(failure, DeliveryError) for failure in failures):
             self._complain(f"a queue behind the exchange {self._name} is full and refuses messages.")
+            await asyncio.sleep(FULL_QUEUE_SECONDS)
         elif failures and isinstance(failures[0], asyncio.CancelledError):
             await self._give_up(TimeoutError())
         elif failures:

@@ -38,6 +38,12 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
         " Allow it with `rabbitmqctl set_permissions`.",
     ),
     (TimeoutError, "{place} does not answer within {seconds:g} s. Is RabbitMQ there, and can it be reached from here?"),
+    (FileNotFoundError, "a file of certificates that the URL names is not there. Correct the URL."),
+    (
+        SSLError,
+        "{place} gives no TLS connection that can be trusted ({error}). Name its authority in the URL (?cafile=/path),"
+        " or use amqp:// where the broker has no TLS.",
+    ),
     (OSError, "{place} cannot be connected to ({error}). Start RabbitMQ there, or correct the URL."),
 )
 _OTHER = "{place} broke off ({error}). Is RabbitMQ there?"
@@ -46,21 +52,23 @@ _OTHER = "{place} broke off ({error}). Is RabbitMQ there?"
 def reason_of(error: BaseException, url: str, exchange: str, timeout_seconds: float) -> str:
     """Say in a sentence, without a password, why the broker cannot be used and what to do."""
     address = urlsplit(url)
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error  # any failure to connect is wrapped
     broke_off = str(error).startswith("Server connection")  # connected, then closed or reset
-    reason = _OTHER if broke_off else next((text for kind, text in _REASONS if isinstance(error, kind)), _OTHER)
+    reason = _OTHER if broke_off else next((text for kind, text in _REASONS if isinstance(cause, kind)), _OTHER)
     return reason.format(
         place=f"{address.hostname}:{address.port or DEFAULT_PORTS[address.scheme]}",
         user=unquote(address.username or "guest"),
         vhost=unquote(address.path.removeprefix("/")) or "/",
         exchange=exchange,
         seconds=timeout_seconds,
-        error=_words_of(error),
+        error=_words_of(cause),
     )
 
 
 def _words_of(error: BaseException) -> str:
     """Return the system's words; those of the event loops differ, and repeat the address."""
-    cause = error.__cause__ or error  # the library makes any failure to connect one of its own kind
-    if isinstance(cause, OSError) and not isinstance(cause, SSLError) and (cause.errno or 0) > 0:
-        return os.strerror(cause.errno or 0)
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    if isinstance(error, SSLError):
+        return str(error.reason or error).lower().replace("_", " ")
+    if isinstance(error, OSError) and (error.errno or 0) > 0:
+        return os.strerror(error.errno or 0)
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
