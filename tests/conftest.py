@@ -164,7 +164,7 @@ def amqp_url() -> str:
 
 
 @pytest.fixture
-async def exchange(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+async def exchange_name(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """The name of this test's own exchange, which services of this process take for `pet.events`."""
     async with rabbitmq.own_exchange(amqp_url) as name:
         monkeypatch.setattr("pet.storage.amqp.exchange.EXCHANGE", name)

@@ -40,17 +40,17 @@ if __name__ == "__main__":  # worker processes import this
 
 
 @pytest.fixture(autouse=True)
-def _own_exchange(tmp_path: Path, exchange: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_exchange(tmp_path: Path, exchange_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `pet` use this test's exchange: another test session may be using the same broker."""
     program = tmp_path / "pet"
-    program.write_text(PROGRAM.format(python=sys.executable, exchange=exchange))
+    program.write_text(PROGRAM.format(python=sys.executable, exchange=exchange_name))
     program.chmod(0o755)
     monkeypatch.setattr(servers, "PET", program)
 
 
 @pytest.fixture
-async def listener(amqp_url: str, exchange: str) -> AsyncIterator[Listener]:
-    async with listening(amqp_url, exchange) as opened:
+async def listener(amqp_url: str, exchange_name: str) -> AsyncIterator[Listener]:
+    async with listening(amqp_url, exchange_name) as opened:
         yield opened
 
 
@@ -136,19 +136,19 @@ async def test_each_users_events_stay_in_order_under_load_while_the_publisher_is
 
 
 async def test_the_documented_consumer_reads_what_happens_to_tracks(
-    tmp_path: Path, amqp_url: str, exchange: str
+    tmp_path: Path, amqp_url: str, exchange_name: str
 ) -> None:
     """As it is written, but for the names of the exchange and of the queue, which other test sessions may use."""
     (written,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert len([line for line in written.splitlines() if line]) <= 15
-    program = written.replace("pet.events", exchange).replace("my-service", f"{exchange}.consumer")
+    program = written.replace("pet.events", exchange_name).replace("my-service", f"{exchange_name}.consumer")
     consumer = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env={**os.environ, "AMQP_URL": amqp_url}, stdout=asyncio.subprocess.PIPE
     )
     assert consumer.stdout is not None
     try:
         async with asyncio.timeout(DEADLINE), serve(tmp_path / "data", amqp_url=amqp_url) as server:
-            await queue_is_bound(amqp_url, f"{exchange}.consumer")
+            await queue_is_bound(amqp_url, f"{exchange_name}.consumer")
             muse = await server.service.register("muse")
             upload = await server.service.upload("track", media_factory.wav(1.0), by=muse)
             assert upload.status_code == 200
@@ -158,7 +158,7 @@ async def test_the_documented_consumer_reads_what_happens_to_tracks(
     finally:
         consumer.kill()
         await consumer.wait()
-        await remove_queue(amqp_url, f"{exchange}.consumer")
+        await remove_queue(amqp_url, f"{exchange_name}.consumer")
 
 
 async def queue_is_bound(url: str, name: str) -> None:

@@ -40,9 +40,9 @@ async def link(amqp_url: str) -> AsyncIterator[Link]:
 
 
 @pytest.fixture
-async def listener(amqp_url: str, exchange: str) -> AsyncIterator[Listener]:
+async def listener(amqp_url: str, exchange_name: str) -> AsyncIterator[Listener]:
     """Who listens to this test's exchange, past the link."""
-    async with listening(amqp_url, exchange) as opened:
+    async with listening(amqp_url, exchange_name) as opened:
         yield opened
 
 
@@ -52,7 +52,7 @@ def url_through(link: Link, amqp_url: str) -> str:
 
 
 @pytest.fixture
-async def start(start_service: StartService, link: Link, amqp_url: str, exchange: str) -> Start:
+async def start(start_service: StartService, link: Link, amqp_url: str, exchange_name: str) -> Start:
     """A function that starts a service whose broker is behind the link."""
 
     async def started() -> Service:
@@ -217,10 +217,11 @@ def say(link: Link, method: commands.Connection.Blocked | commands.Connection.Un
 
 
 async def test_a_service_that_stops_while_the_broker_hangs_stops_soon_and_leaves_no_task(
-    link: Link, amqp_url: str, exchange: str
+    link: Link, amqp_url: str, exchange_name: str
 ) -> None:
     before = asyncio.all_tasks()
-    async with open_exchange(url_through(link, amqp_url), timeout_seconds=TIMEOUT_SECONDS, name=exchange) as opened:
+    url = url_through(link, amqp_url)
+    async with open_exchange(url, timeout_seconds=TIMEOUT_SECONDS, name=exchange_name) as opened:
         assert await opened.publish(plays(1)) == 1
         await link.fail(Fault.HANG)
         sending = asyncio.create_task(opened.publish(plays(5)))
@@ -249,12 +250,12 @@ async def test_a_service_that_stops_while_the_broker_hangs_stops_soon_and_leaves
     ],
 )
 async def test_a_broker_that_does_not_answer_at_the_start_is_told_in_one_sentence(
-    link: Link, amqp_url: str, exchange: str, fault: Fault, reason: str
+    link: Link, amqp_url: str, exchange_name: str, fault: Fault, reason: str
 ) -> None:
     url = url_through(link, amqp_url)
     await link.fail(fault)
     with pytest.raises(CannotOpen) as caught:
-        async with open_exchange(url, timeout_seconds=TIMEOUT_SECONDS, name=exchange):
+        async with open_exchange(url, timeout_seconds=TIMEOUT_SECONDS, name=exchange_name):
             pass
     told = f"The message broker (PET_AMQP_URL) cannot be used: {reason.format(port=link.port)}"
     assert str(caught.value) == told

@@ -33,6 +33,9 @@ WINDOW = 100
 
 RETRY_PAUSE = timedelta(seconds=0.5)
 
+PLACE_PAUSE = timedelta(seconds=1.5)
+"""Longer: the broker logs each time that somebody asks for a place that is another's."""
+
 log = logging.getLogger("pet.publishing")
 
 
@@ -73,6 +76,7 @@ class Publisher:
         self._clock = clock
         self._window = 1
         self._has_place = True  # until it turns out otherwise
+        self._can_read = True
 
     async def publish(self) -> None:
         """Publish what has settled, oldest first, until nothing is left; pause where that fails."""
@@ -83,7 +87,7 @@ class Publisher:
                 await self._publish(waiting)
         except AnotherPublishes:
             self._has_place, self._window = False, 1
-            await _pause()
+            await _pause(PLACE_PAUSE)
         except Exception as error:
             # Another process may be able to do what this one is not.
             self._has_place, self._window = False, 1
@@ -91,8 +95,10 @@ class Publisher:
             if not isinstance(error, Unavailable):
                 raise
             # Order before speed: what this store holds may belong before what the others hold.
-            log.warning("a store cannot be reached, events wait", extra={"reason": repr(error.__cause__)})
-            await _pause()
+            if self._can_read:
+                log.warning("a store cannot be reached, events wait", extra={"reason": repr(error.__cause__)})
+            self._can_read = False
+            await _pause(RETRY_PAUSE)
 
     async def _settled(self) -> list[_Waiting]:
         """Return the next events of all stores, up to the first that has not settled.
@@ -104,6 +110,7 @@ class Publisher:
         for outbox in self._outboxes:
             events = await outbox.unpublished(older_than=timedelta(0), limit=self._window)
             waiting += [_Waiting(event, outbox) for event in events]
+        self._can_read = True
         waiting.sort(key=lambda item: item.event.event_id)
         return list(takewhile(lambda item: item.event.occurred_at <= settled_at, waiting[: self._window]))
 
@@ -113,7 +120,7 @@ class Publisher:
         A queue that is full would otherwise let others have a whole window again and again.
         """
         confirmed = await self._exchange.publish([item.event for item in waiting])
-        self._has_place = True
+        self._has_place |= confirmed > 0
         for outbox in self._outboxes:
             mine = [item.event.event_id for item in waiting[:confirmed] if item.outbox is outbox]
             if mine:
@@ -122,8 +129,8 @@ class Publisher:
             self._window = min(2 * self._window, WINDOW)
         else:
             self._window = 1
-            await _pause()
+            await _pause(RETRY_PAUSE)
 
 
-async def _pause() -> None:
-    await asyncio.sleep(RETRY_PAUSE.total_seconds())
+async def _pause(duration: timedelta) -> None:
+    await asyncio.sleep(duration.total_seconds())
