@@ -148,7 +148,7 @@ async def test_the_events_of_all_stores_go_out_in_one_order_each_marked_in_its_o
     store: Store, exchange: Exchange
 ) -> None:
     ann, bob = UserId("ann"), UserId("bob")
-    events = [stub(user_id=user) for user in (ann, bob, bob, ann, bob, ann, ann, bob)]
+    events = [stub(user_id=user) for user in (ann, ann, ann, bob, ann, bob, bob, ann)]
     await stored(store, *events)
     parts = [Part(store.outbox, [ann]), Part(store.outbox, [bob])]
     store.clock.now = NOON + SETTLING

@@ -19,6 +19,9 @@ import orjson
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
+from pet.domain.events import Event
+from pet.domain.publishing import AnotherPublishes, Exchange
+
 URL_VARIABLE = "PET_TEST_AMQP_URL"
 DEADLINE = 20.0
 """Seconds after which a test gives up: far more than anything takes."""
@@ -73,6 +76,18 @@ async def listening(url: str, exchange: str, key: str = "#") -> AsyncIterator[Li
         await queue.bind(exchange, key)
         await queue.consume(listener.take, no_ack=True)
         yield listener
+
+
+async def until_published(exchange: Exchange, *events: Event) -> None:
+    """Publish as soon as the place is free; the broker takes a moment to see the end of a connection."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            try:
+                assert await exchange.publish(events) == len(events)
+            except AnotherPublishes:
+                await asyncio.sleep(0.02)
+            else:
+                return
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from pet.storage.opening import CannotOpen
 from pet.storage.sql.database import Database, Statements
 from pet.storage.sql.delivery import store_events
 from tests.conftest import Service, StartService
-from tests.engines.rabbitmq import Listener, listening
+from tests.engines.rabbitmq import Listener, listening, until_published
 from tests.faults.link import Fault, Link, faulty_link
 
 TIMEOUT_SECONDS = 0.4
@@ -214,6 +214,23 @@ def say(link: Link, method: commands.Connection.Blocked | commands.Connection.Un
     for writer in link._open:
         if writer.get_extra_info("sockname")[1] == link.port:
             writer.write(pamqp.frame.marshal(method, 0))
+
+
+async def test_a_connection_that_is_open_but_silent_is_given_up_in_time(
+    link: Link, amqp_url: str, exchange_name: str, listener: Listener
+) -> None:
+    url, events = url_through(link, amqp_url), plays(5)
+    async with open_exchange(url, timeout_seconds=TIMEOUT_SECONDS, name=exchange_name) as opened:
+        assert await opened.publish(events[:1]) == 1
+        await link.fail(Fault.HANG)
+        began = time.monotonic()
+        assert await opened.publish(events[1:]) == 0
+        assert await opened.publish(events[1:]) == 0
+        assert TIMEOUT_SECONDS <= time.monotonic() - began < 4 * TIMEOUT_SECONDS + 1
+        await link.mend()
+        await until_published(opened, *events[1:])
+        await listener.wait_for(5)
+    assert listener.first_ids == ids(events)
 
 
 async def test_a_service_that_stops_while_the_broker_hangs_stops_soon_and_leaves_no_task(

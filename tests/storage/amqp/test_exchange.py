@@ -19,7 +19,7 @@ from pet.domain.ids import EventId, UserId
 from pet.domain.publishing import AnotherPublishes
 from pet.storage.amqp.exchange import AmqpExchange, open_exchange
 from pet.storage.opening import CannotOpen
-from tests.engines.rabbitmq import DEADLINE, listening
+from tests.engines.rabbitmq import listening, until_published
 
 MOMENT = datetime(2026, 5, 1, 12, 0, 0, 7000, tzinfo=UTC)
 
@@ -52,18 +52,6 @@ async def opened(url: str, name: str, *, timeout_seconds: float = 2.0) -> AsyncI
 async def channel_to(url: str) -> AsyncIterator[AbstractChannel]:
     async with await aio_pika.connect(url) as connection:
         yield await connection.channel()
-
-
-async def until_published(exchange: AmqpExchange, *events: Event) -> None:
-    """Publish as soon as the place is free."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            try:
-                assert await exchange.publish(events) == len(events)
-            except AnotherPublishes:
-                await asyncio.sleep(0.02)
-            else:
-                return
 
 
 async def test_an_event_arrives_whole_with_what_names_it(amqp_url: str, exchange_name: str) -> None:
