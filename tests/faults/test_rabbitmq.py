@@ -15,7 +15,7 @@ from pamqp import commands
 from pet.domain.events import Event, TrackPlayed
 from pet.domain.ids import FileId, UserId, new_uuid7
 from pet.domain.times import utc_now
-from pet.storage.amqp.exchange import open_exchange
+from pet.storage.amqp.exchange import AmqpExchange, open_exchange
 from pet.storage.opening import CannotOpen
 from pet.storage.sql.database import Database, Statements
 from pet.storage.sql.delivery import store_events
@@ -231,6 +231,25 @@ async def test_a_connection_that_is_open_but_silent_is_given_up_in_time(
         await until_published(opened, *events[1:])
         await listener.wait_for(5)
     assert listener.first_ids == ids(events)
+
+
+@pytest.mark.parametrize(
+    ("call", "outcome"),
+    [(lambda exchange: exchange.answers(), False), (lambda exchange: exchange.publish(plays(1)), 0)],
+    ids=["asks_how_it_is", "publishes"],
+)
+async def test_who_waits_for_the_broker_survives_the_end_of_the_connection(
+    link: Link, amqp_url: str, exchange_name: str, call: Callable[[AmqpExchange], Awaitable[int]], outcome: int
+) -> None:
+    """Another task gives the connection up: a check of health, or what publishes, must not die of that."""
+    async with open_exchange(url_through(link, amqp_url), timeout_seconds=2.0, name=exchange_name) as opened:
+        await link.fail(Fault.HANG)
+        waiting = asyncio.ensure_future(call(opened))
+        await asyncio.wait([waiting], timeout=0.2)
+        await opened.release()
+        assert await waiting == outcome
+        await link.mend()
+        await until_published(opened, *plays(1))
 
 
 async def test_a_service_that_stops_while_the_broker_hangs_stops_soon_and_leaves_no_task(

@@ -185,7 +185,7 @@ async def test_an_exchange_that_somebody_removed_is_made_again(amqp_url: str, ex
 
 async def test_many_who_ask_at_once_share_one_connection(amqp_url: str, exchange_name: str) -> None:
     async with opened(amqp_url, exchange_name) as publishing:
-        await publishing.close()
+        await publishing.release()
         sessions = await asyncio.gather(*(publishing.connect() for _ in range(10)))
         assert len({id(session) for session in sessions}) == 1
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError, ChannelLockedResource
+from aiormq.exceptions import AMQPError, ChannelLockedResource
 
-DOWN = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
-"""What the library raises for a broker that is down or refuses."""
+T = TypeVar("T")
+
+DOWN = (AMQPError, OSError, TimeoutError, RuntimeError)
+"""What the library raises for a broker that is down or refuses; RuntimeError for a connection that has just ended."""
 
 HEARTBEAT_SECONDS = 3
 """The broker gives a silent connection up after two to three of them, and with it the place of the one that publishes.
@@ -66,33 +69,44 @@ class Session:
 
     async def close(self) -> None:
         """Close, within a second even when the broker is silent."""
-        with suppress(*DOWN):
-            async with asyncio.timeout(CLOSING_SECONDS):
-                await self.connection.close()
+        await _close(self.connection)
 
 
-async def open_session(url: str, exchange: str, timeout_seconds: float) -> Session:
+async def open_session(url: str, exchange: str) -> Session:
     """Connect, and declare the exchange: of the kind `topic`, durable.
 
     Raises:
         DOWN: the broker cannot be reached, or refuses.
     """
-    async with asyncio.timeout(timeout_seconds):
-        connection = await aio_pika.connect(
-            url, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": "pet"}
-        )
-        async with _closed_on_failure(connection):
-            channel = await connection.channel()
-            declared = await channel.declare_exchange(exchange, aio_pika.ExchangeType.TOPIC, durable=True)
-            return Session(connection, channel, declared)
-
-
-@asynccontextmanager
-async def _closed_on_failure(connection: AbstractConnection) -> AsyncIterator[None]:
+    connection = await aio_pika.connect(url, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": "pet"})
     try:
-        yield
+        channel = await connection.channel()
+        declared = await channel.declare_exchange(exchange, aio_pika.ExchangeType.TOPIC, durable=True)
     except BaseException:
-        with suppress(*DOWN):
-            async with asyncio.timeout(CLOSING_SECONDS):
-                await connection.close()
+        await _close(connection)
         raise
+    return Session(connection, channel, declared)
+
+
+async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
+    """Return what a call of the broker returns, if that is in time.
+
+    The library cancels whoever waits when this side closes the connection, as another task may: here that is the end
+    of the connection, and not of the waiting task.
+
+    Raises:
+        DOWN: it is not in time, or the connection ended.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await call
+    except asyncio.CancelledError:
+        waiting = asyncio.current_task()
+        if waiting is None or waiting.cancelling():
+            raise
+        raise ConnectionError("the connection was closed") from None
+
+
+async def _close(connection: AbstractConnection) -> None:
+    with suppress(*DOWN):
+        await within(CLOSING_SECONDS, connection.close())

@@ -13,7 +13,7 @@ from aiormq.exceptions import DeliveryError
 
 from pet.domain.events import Event
 from pet.domain.publishing import AnotherPublishes
-from pet.storage.amqp.connection import DOWN, Session, open_session
+from pet.storage.amqp.connection import DOWN, Session, open_session, within
 from pet.storage.amqp.messages import message_of
 from pet.storage.amqp.reasons import reason_of
 from pet.storage.opening import CannotOpen
@@ -41,7 +41,7 @@ async def open_exchange(url: str, *, timeout_seconds: float, name: str = EXCHANG
     try:
         yield exchange
     finally:
-        await exchange.close()
+        await exchange.release()
 
 
 class AmqpExchange:
@@ -70,7 +70,7 @@ class AmqpExchange:
         async with self._connecting:
             if self._session is None or not self._session.is_open:
                 await self._drop()
-                self._session = await open_session(self._url, self._name, self._timeout_seconds)
+                self._session = await within(self._timeout_seconds, open_session(self._url, self._name))
             return self._session
 
     async def publish(self, events: Sequence[Event]) -> int:
@@ -84,7 +84,7 @@ class AmqpExchange:
             return 0
 
     async def release(self) -> None:
-        """See `Exchange.release`."""
+        """See `Exchange.release`: the connection is closed, and made anew when it is needed."""
         await self._drop()
 
     async def answers(self) -> bool:
@@ -92,14 +92,10 @@ class AmqpExchange:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 session = await self.connect()
-                await session.answer()
+                await within(self._timeout_seconds, session.answer())
         except DOWN:
             return False
         return True
-
-    async def close(self) -> None:
-        """Close the connection; what is on its way unconfirmed will be published again."""
-        await self._drop()
 
     def reason_of(self, error: BaseException) -> str:
         """Say in one sentence, without a password, why the broker cannot be used."""
@@ -108,9 +104,8 @@ class AmqpExchange:
     async def _claim(self, session: Session) -> None:
         if self._claimed is session:
             return
-        async with asyncio.timeout(self._timeout_seconds):
-            if not await session.claim(f"{self._name}.publisher"):
-                raise AnotherPublishes
+        if not await within(self._timeout_seconds, session.claim(f"{self._name}.publisher")):
+            raise AnotherPublishes
         self._claimed = session
         log.info("this process publishes the events")
 
