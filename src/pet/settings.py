@@ -104,7 +104,7 @@ def _media_url(text: str) -> str:
 def _amqp_url(text: str | None) -> str | None:
     if text is not None:
         url = _split_url(text, "amqp", "amqps")
-        if not url.hostname or url.port == 0 or url.path.count("/") > 1:
+        if not url.hostname or url.port == 0:
             raise ValueError(text)
     return text
 

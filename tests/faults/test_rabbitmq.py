@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -14,11 +15,12 @@ from pamqp import commands
 
 from pet.domain.events import Event, TrackPlayed
 from pet.domain.ids import FileId, UserId, new_uuid7
+from pet.domain.publishing import Publisher
 from pet.domain.times import utc_now
 from pet.storage.amqp.exchange import AmqpExchange, open_exchange
 from pet.storage.opening import CannotOpen
 from pet.storage.sql.database import Database, Statements
-from pet.storage.sql.delivery import store_events
+from pet.storage.sql.delivery import SqlOutbox, store_events
 from tests.conftest import Service, StartService
 from tests.engines.rabbitmq import Listener, listening, until_published
 from tests.faults.link import Fault, Link, faulty_link
@@ -159,6 +161,33 @@ async def test_two_thousand_events_survive_three_lost_connections_in_order(
     assert listener.first_ids == ids(events)
     assert link.connections >= 4
     assert len(listener.ids) <= 2000 + 3 * 100
+
+
+async def test_two_who_publish_and_take_the_place_from_each_other_keep_the_order(
+    start_service: StartService, link: Link, amqp_url: str, exchange_name: str, listener: Listener
+) -> None:
+    await start_service()  # for its database
+    outbox, events = SqlOutbox(Database(), utc_now), plays(600, users=10)
+    async with faulty_link(link.upstream_host, link.upstream_port) as other, AsyncExitStack() as stack:
+        for way in (link, other):
+            opened = await stack.enter_async_context(
+                open_exchange(url_through(way, amqp_url), timeout_seconds=TIMEOUT_SECONDS, name=exchange_name)
+            )
+            publishing = asyncio.create_task(again_and_again(Publisher([outbox], opened, utc_now)))
+            stack.callback(publishing.cancel)
+        for turn in range(6):
+            await store(events[100 * turn : 100 * (turn + 1)])
+            await listener.wait_for(100 * turn + 50)
+            link.cut()  # whoever publishes loses the place, in the middle of a window or not
+            other.cut()
+        await listener.wait_for(600)
+    assert listener.first_ids == ids(events)
+
+
+async def again_and_again(publisher: Publisher) -> None:
+    while True:
+        await publisher.publish()
+        await asyncio.sleep(0.05)
 
 
 async def kept() -> list[str]:
