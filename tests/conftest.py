@@ -18,6 +18,7 @@ from pet.engines import Engines
 from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
+from tests.engines import rabbitmq
 from tests.engines.redis import running_redis
 from tests.setups import SET_UPS, Prepare, prepare_on
 
@@ -173,3 +174,17 @@ async def service(start_service: StartService) -> Service:
     """A service without rate limits, on each set-up in turn."""
     started: Service = await start_service()
     return started
+
+
+@pytest.fixture(scope="session")
+def amqp_url() -> str:
+    """The URL of a RabbitMQ broker."""
+    return rabbitmq.required_url()
+
+
+@pytest.fixture
+async def exchange_name(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """The name of this test's own exchange, which services of this process take for `pet.events`."""
+    async with rabbitmq.own_exchange(amqp_url) as name:
+        monkeypatch.setattr("pet.storage.amqp.exchange.EXCHANGE", name)
+        yield name

@@ -40,6 +40,7 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "database_url": f"sqlite://{tmp_path}/pet-data/pet.sqlite3",
         "media_url": f"{tmp_path}/pet-data/media",
         "redis_url": None,
+        "amqp_url": None,
         "engine_timeout": 2.0,
         "cors_origins": ("local",),
         "rate_limits": True,
@@ -60,6 +61,7 @@ def test_every_setting_can_be_given() -> None:
         "PET_DATABASE_URL": "postgres://pet:hush@db:5432/pet",
         "PET_MEDIA_URL": "file:///srv/media",
         "PET_REDIS_URL": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
+        "PET_AMQP_URL": "amqps://pet:hush@broker/music",
         "PET_ENGINE_TIMEOUT": "0.5",
         "PET_CORS_ORIGINS": "local, https://App.example:8443",
         "PET_RATE_LIMITS": "off",
@@ -77,6 +79,7 @@ def test_every_setting_can_be_given() -> None:
         "database_url": "postgres://pet:hush@db:5432/pet",
         "media_url": "file:///srv/media",
         "redis_url": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
+        "amqp_url": "amqps://pet:hush@broker/music",
         "engine_timeout": 0.5,
         "cors_origins": ("local", "https://app.example:8443"),
         "rate_limits": False,
@@ -162,6 +165,14 @@ def test_settings_do_not_change() -> None:
         ),
         *(
             (
+                "PET_AMQP_URL",
+                url,
+                "amqp://user:password@host:port/vhost or amqps://user:password@host:port/vhost",
+            )
+            for url in ("broker", "http://broker", "amqp://", "amqp:///music", "amqp://broker:0", "amqp://broker/#x")
+        ),
+        *(
+            (
                 "PET_CORS_ORIGINS",
                 origins,
                 "none, or a comma-separated list of local and origins like https://app.example",
@@ -198,7 +209,7 @@ def test_a_name_like_no_other_gets_no_guess() -> None:
     assert refused(PET_BANANA="1") == ("PET_BANANA is not a setting; `pet config` lists the settings.",)
 
 
-@pytest.mark.parametrize("name", ["PET_AMQP_URL", "PET_DOCUMENTS_URL"])
+@pytest.mark.parametrize("name", ["PET_DOCUMENTS_URL"])
 def test_an_engine_that_is_not_built_yet_is_refused(name: str) -> None:
     assert refused(**{name: "x://localhost"}) == (f"{name} is not supported by this version.",)
 
@@ -249,6 +260,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
             "PET_SECRET_KEY": KEY,
             "PET_DATABASE_URL": "postgresql://pet:hush@db/pet?sslpassword=hush&ssl=on",
             "PET_REDIS_URL": "redis://:hush@cache/1",
+            "PET_AMQP_URL": "amqp://pet:hush@broker",
             "PET_DATA_DIR": "/data",
             "PET_RATE_LIMITS": "off",
         }
@@ -262,6 +274,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_DATABASE_URL", "postgresql://pet:***@db/pet?sslpassword=***&ssl=on", False),
         ("PET_MEDIA_URL", "/data/media", True),
         ("PET_REDIS_URL", "redis://:***@cache/1", False),
+        ("PET_AMQP_URL", "amqp://pet:***@broker", False),
         ("PET_ENGINE_TIMEOUT", "2", True),
         ("PET_CORS_ORIGINS", "local", True),
         ("PET_RATE_LIMITS", "off", False),

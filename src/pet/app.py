@@ -27,6 +27,7 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
+from pet.domain.publishing import Publisher
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
@@ -48,7 +49,7 @@ from pet.security.tokens import JwtSigner
 from pet.services import Services
 from pet.settings import Settings, SettingsError
 from pet.storage.presence import present
-from pet.upkeep import recover, sweep, upkeep
+from pet.upkeep import Upkeep, recover, sweep
 
 ISSUER = "pet"
 """Of tokens. Not the public URL: moving the service to another port or name must not log everyone out."""
@@ -198,12 +199,23 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
             app.state.parts = parts
             app.router.routes = _routes(settings, parts)
             await recover(parts.delivery)
-            sampler = Sampler(parts.services.audit, parts.metrics)
-            documents, uploads = parts.engines.documents, parts.services.uploads
-            async with upkeep(parts.delivery, uploads, documents.projections, documents.plays, sampler, parts.clock):
+            async with _upkeep(parts).going_on():
                 yield {"services": parts.services}
 
     return lifespan
+
+
+def _upkeep(parts: Parts) -> Upkeep:
+    engines = parts.engines
+    return Upkeep(
+        parts.delivery,
+        engines.documents.projections,
+        parts.services.uploads,
+        engines.documents.plays,
+        Sampler(parts.services.audit, parts.metrics),
+        Publisher(engines.outboxes, engines.exchange, parts.clock) if engines.exchange else None,
+        parts.clock,
+    )
 
 
 def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:

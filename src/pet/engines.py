@@ -25,6 +25,7 @@ from pet.domain.limits import RateLimits
 from pet.domain.outbox import Outbox
 from pet.domain.plays import Plays
 from pet.domain.profiles import Profiles
+from pet.domain.publishing import Exchange
 from pet.domain.session_cache import SessionCache
 from pet.domain.sessions import Sessions
 from pet.domain.times import Clock
@@ -78,7 +79,8 @@ class Shared:
 class Engines:
     """Every engine, open.
 
-    `outboxes` are those of all stores, the documents' first. `checks` tell how each engine is.
+    `outboxes` are those of all stores, the documents' first. `exchange` is where other systems read the events, if
+    anywhere. `checks` tell how each engine is.
     """
 
     accounts: Accounts
@@ -87,6 +89,7 @@ class Engines:
     shared: Shared
     blobs: ObjectStoreBlobs
     outboxes: Sequence[Outbox]
+    exchange: Exchange | None
     checks: Sequence[Check]
 
 
@@ -110,6 +113,7 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
             shared=await _shared(settings, stack, checks, (accounts_outbox,), clock),
             blobs=blobs,
             outboxes=(accounts_outbox,),
+            exchange=await _exchange(settings, stack, checks),
             checks=checks,
         )
 
@@ -187,6 +191,18 @@ def _embedded(settings: Settings, stack: AsyncExitStack) -> Shared:
         session_cache=EmbeddedSessionCache(),
         broadcast=broadcast,
     )
+
+
+async def _exchange(settings: Settings, stack: AsyncExitStack, checks: list[Check]) -> Exchange | None:
+    if not settings.amqp_url:
+        return None
+    from pet.storage.amqp.exchange import EXCHANGE, open_exchange  # noqa: PLC0415
+
+    exchange = await stack.enter_async_context(
+        open_exchange(settings.amqp_url, timeout_seconds=settings.engine_timeout, name=EXCHANGE)
+    )
+    checks.append(Check("events", exchange.answers, is_required=False))
+    return exchange
 
 
 def _database_answers(database: Database, file: Path | None) -> Answers:

@@ -110,6 +110,9 @@ def _install(handler: logging.Handler, level: int) -> None:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
     # At info it says "shutdown" whenever a connection is closed, in the middle of a start too.
     logging.getLogger("tortoise").setLevel(max(level, logging.WARNING))
+    # They tell every lost connection with a stack trace, time and again; the adapter tells it once, in a sentence.
+    for name in ("aio_pika", "aiormq"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

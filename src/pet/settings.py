@@ -37,7 +37,7 @@ _REDIS_OPTIONS: dict[str, set[str]] = {
 """What a URL may choose; how long Redis may take, and whether commands are repeated, is for the service to say."""
 
 _REDIS_NEEDS_KEY = "PET_REDIS_URL needs PET_SECRET_KEY: one key, of at least 32 bytes, that all processes share."
-_NOT_YET = ("PET_AMQP_URL", "PET_DOCUMENTS_URL")
+_NOT_YET = ("PET_DOCUMENTS_URL",)
 
 
 class SettingsError(ValueError):
@@ -123,6 +123,14 @@ def _redis_url(text: str | None) -> str | None:
     return text
 
 
+def _amqp_url(text: str | None) -> str | None:
+    if text is not None:
+        url = _split_url(text, "amqp", "amqps")
+        if not url.hostname or url.port == 0:
+            raise ValueError(text)
+    return text
+
+
 def _own_url(host: str, port: int) -> str:
     name = f"[{host}]" if ":" in host else host
     return f"http://{'localhost' if host in _REACHED_BY_LOCALHOST else name}:{port}"
@@ -201,6 +209,15 @@ class Settings(BaseSettings):
     """The Redis server that several processes share for rate limits, cached sessions and live events: `redis://`
     (`rediss://` with TLS) `user:password@host:port/0`, or `unix:///path/to/socket?db=0`. It needs `PET_SECRET_KEY`.
     Default: none, each process for itself."""
+
+    amqp_url: Annotated[
+        str | None,
+        AfterValidator(_amqp_url),
+        Must("amqp://user:password@host:port/vhost or amqps://user:password@host:port/vhost"),
+    ] = Field(default=None, repr=False)
+    """The RabbitMQ broker on whose exchange `pet.events` every event is published for other systems: `amqp://`, or
+    `amqps://` for TLS, `user:password@host:port/vhost`.
+    Default: events are not published."""
 
     engine_timeout: Annotated[float, Field(ge=0.1, le=60), Must("a number of seconds from 0.1 to 60")] = 2.0
     """How long one call of a server behind the service (database, cache, store, broker) may take, in seconds, before it

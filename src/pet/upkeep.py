@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery, Projections
 from pet.domain.plays import PLAY_WINDOW, Plays
+from pet.domain.publishing import Publisher
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
 from pet.metrics import Sampler
@@ -25,6 +27,12 @@ SPREADS_A_TURN = 50
 
 BYTES_PAUSE = timedelta(minutes=1)
 """A deletion removes its bytes at once; this is for those that resisted."""
+
+PUBLISH_PAUSE = timedelta(milliseconds=250)
+"""With the time that events settle, one is on its way half a second after the change, whichever process made it."""
+
+FAILURE_PAUSE = timedelta(seconds=2)
+"""So that what fails every time does not fill the log."""
 
 TRIM_PAUSE = timedelta(minutes=10)
 KEEP_DELIVERED = timedelta(days=7)
@@ -45,46 +53,53 @@ async def recover(delivery: Delivery) -> None:
         log.info("delivered %d events that a crash left over", delivered)
 
 
-@asynccontextmanager
-async def upkeep(
-    delivery: Delivery,
-    uploads: UploadService,
-    projections: Projections,
-    plays: Plays,
-    sampler: Sampler,
-    clock: Clock,
-) -> AsyncIterator[None]:
-    """Relay, trim, audit, and remove bytes that are nobody's, until the context is left."""
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What is done again and again, with what it is done to."""
 
-    async def relay() -> None:
+    delivery: Delivery
+    projections: Projections
+    uploads: UploadService
+    plays: Plays
+    sampler: Sampler
+    publisher: Publisher | None
+    clock: Clock
+
+    @asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        """Relay, publish, trim, audit, and remove bytes that are nobody's, until the context is left."""
+        jobs: list[tuple[timedelta, Callable[[], Awaitable[None]]]] = [
+            (RELAY_PAUSE, self._relay),
+            (RELAY_PAUSE, self._spread),
+            (BYTES_PAUSE, self._remove_bytes),
+            (AUDIT_PAUSE, self.sampler.sample),
+            (TRIM_PAUSE, self._trim),
+        ]
+        if self.publisher:
+            jobs.append((PUBLISH_PAUSE, self.publisher.publish))
+        async with AsyncExitStack() as stack:
+            for pause, work in jobs:
+                await stack.enter_async_context(_repeated(pause, work))
+            yield
+
+    async def _relay(self) -> None:
         """Deliver what requests could not deliver themselves."""
-        await delivery.relay()
+        await self.delivery.relay()
 
-    async def spread() -> None:
+    async def _spread(self) -> None:
         """Let all follows of those with many followers know of their news."""
         for _ in range(SPREADS_A_TURN):
-            if not await projections.spread_news():
+            if not await self.projections.spread_news():
                 break
 
-    async def trim() -> None:
-        """Forget what is long done."""
-        await delivery.trim(before=clock() - KEEP_DELIVERED)
-        await plays.trim(before=clock() - 2 * PLAY_WINDOW)
-
-    async def remove_bytes() -> None:
+    async def _remove_bytes(self) -> None:
         """Remove what a deletion could not, because the store of bytes was down."""
-        await uploads.remove_abandoned()
+        await self.uploads.remove_abandoned()
 
-    async with AsyncExitStack() as stack:
-        for pause, work in (
-            (RELAY_PAUSE, relay),
-            (RELAY_PAUSE, spread),
-            (BYTES_PAUSE, remove_bytes),
-            (AUDIT_PAUSE, sampler.sample),
-            (TRIM_PAUSE, trim),
-        ):
-            await stack.enter_async_context(_repeated(pause, work))
-        yield
+    async def _trim(self) -> None:
+        """Forget what is long done."""
+        await self.delivery.trim(before=self.clock() - KEEP_DELIVERED, keep_unpublished=self.publisher is not None)
+        await self.plays.trim(before=self.clock() - 2 * PLAY_WINDOW)
 
 
 @asynccontextmanager
@@ -98,6 +113,7 @@ async def _repeated(pause: timedelta, work: Callable[[], Awaitable[None]]) -> As
                 await work()
             except Exception:
                 log.exception("upkeep failed and will be tried again")
+                await asyncio.sleep(FAILURE_PAUSE.total_seconds())
 
     task = asyncio.create_task(loop())
     try:
