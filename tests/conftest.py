@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from pet.app import Overrides, create_app
 from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
+from tests.engines.s3 import Bucket, S3Server, running_s3
 
 CONTRACT = Path(__file__).parent / "contract"
 PASSWORD = "correct horse 1"
@@ -154,3 +155,18 @@ async def service(start_service: StartService) -> Service:
     """A service on the embedded default, without rate limits."""
     started: Service = await start_service()
     return started
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A running S3-compatible store."""
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket of this test's own, with the environment by which its store is reached."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3_server.make_bucket()

@@ -178,7 +178,7 @@ def test_a_database_server_that_is_down_is_told_without_its_password(command: tu
 def test_a_media_folder_that_cannot_be_made_is_told(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     result = pet("admin", "promote", "x", data_dir=data_dir, media_url=str(tmp_path / "file" / "media"))
-    sentence = "The media folder (PET_MEDIA_URL) cannot be used: Not a directory (os error 20)"
+    sentence = "The media store (PET_MEDIA_URL) cannot be used: Not a directory (os error 20)"
     require_sentence(result, sentence)
 
 
