@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 
 from pet.domain.ids import new_uuid7
 
@@ -29,9 +30,10 @@ _RUNNING = re.compile(r"Running on http://127\.0\.0\.1:(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class S3Server:
-    """A running store, which takes any keys."""
+    """A running store, which takes any keys and writes a line into its log for every request."""
 
     port: int
+    log: Path
 
     @property
     def endpoint(self) -> str:
@@ -49,11 +51,36 @@ class S3Server:
 
     def make_bucket(self) -> Bucket:
         """Make a bucket of a new name."""
-        session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
-        client = session.client("s3", endpoint_url=self.endpoint)
+        client = self._client("s3")
         name = f"pet-{new_uuid7()}"
         client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
-        return Bucket(name, client)
+        return Bucket(name, client, self.log)
+
+    @contextmanager
+    def guarded(self, policy: str) -> Iterator[dict[str, str]]:
+        """Let nobody in but whom a policy (JSON) allows, by a right signature; give the variables with their keys."""
+        users, name = self._client("iam"), f"pet-{new_uuid7()}"
+        users.create_user(UserName=name)
+        users.put_user_policy(UserName=name, PolicyName="media", PolicyDocument=policy)
+        keys = users.create_access_key(UserName=name)["AccessKey"]
+        self._check_after("0")
+        try:
+            yield {
+                **self.environment(),
+                "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            }
+        finally:
+            self._check_after("inf")
+
+    def _check_after(self, calls: str) -> None:
+        """Tell moto after how many calls it begins to check who calls."""
+        url = f"{self.endpoint}/moto-api/reset-auth"
+        httpx.post(url, content=calls, headers={"Content-Type": "text/plain"}).raise_for_status()
+
+    def _client(self, service: str) -> Any:
+        session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
+        return session.client(service, endpoint_url=self.endpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +89,7 @@ class Bucket:
 
     name: str
     client: Any
+    log: Path
 
     @property
     def url(self) -> str:
@@ -78,6 +106,11 @@ class Bucket:
         found = self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", [])
         return sorted(item["Key"].removeprefix(f"{PREFIX}/") for item in found)
 
+    def requests(self) -> list[str]:
+        """Return method and key of every request for an object so far: `PUT files/01/song.mp3`."""
+        pattern = rf'"(?:\x1b\[\d+m)*(\w+) /{self.name}/{PREFIX}/([^ ?]+)'
+        return [f"{method} {key}" for method, key in re.findall(pattern, self.log.read_text())]
+
 
 @contextmanager
 def running_s3() -> Iterator[S3Server]:
@@ -91,7 +124,7 @@ def running_s3() -> Iterator[S3Server]:
             start_new_session=True,
         )
         try:
-            yield S3Server(_port_of(server, Path(log.name)))
+            yield S3Server(_port_of(server, Path(log.name)), Path(log.name))
         finally:
             server.kill()
             server.wait()

@@ -44,8 +44,8 @@ outlast the track."""
 CLEANING_SECONDS = 0.5
 """How long an answer waits for what an upload leaves to be removed; with a store that is down that goes on alone."""
 
-SWEEP_BATCH = 1000
-"""What S3 lists, and removes, in one call."""
+SWEEP_BATCH = 100
+"""What is removed within the deadline of one call; obstore does twenty at a time."""
 
 _log = structlog.get_logger(__name__)
 
@@ -130,7 +130,7 @@ class S3Blobs:
         await self.delete([checked(key)])
 
     async def sweep(self, *, older_than: timedelta = STAGED_AT_MOST) -> int:
-        """Remove temporary objects that are older than this, a thousand at a time; return how many."""
+        """Remove temporary objects that are older than this, a hundred at a time; return how many."""
         newest = utc_now() - older_than
         removed = 0
         listing = obstore.list(self.store, prefix=STAGING, chunk_size=SWEEP_BATCH)

@@ -47,7 +47,7 @@ def reason_of(error: Exception) -> str:
     patterns = (
         r"<Code>(\w{1,60})</Code>",
         r"status code: (\d{3})",
-        r"(redirect without LOCATION)",
+        r"(redirect without LOCATION|Unable to parse url)",
         r"kind: (Connect|Timeout|Interrupted|Request|Decode)",
     )
     found = (re.search(pattern, text) for pattern in patterns)

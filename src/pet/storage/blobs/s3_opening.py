@@ -60,8 +60,8 @@ async def open_s3(url: str, *, spool: Path, timeout_seconds: float) -> AsyncIter
     make_store = partial(_store, bucket, prefix, timeout_seconds)
     try:
         blobs = S3Blobs(make_store, spool=spool, timeout_seconds=timeout_seconds)
-    except (BaseError, ValueError) as error:
-        raise _cannot_open("check the AWS_ variables, of which one has no usable value.") from error
+    except (BaseError, ValueError):
+        raise _cannot_open(f"one of the AWS_ variables is missing or cannot be used: check {CREDENTIALS}.") from None
     await _try(blobs, bucket)
     async with present(spool, partial(_tidy, spool)):
         try:
@@ -75,6 +75,7 @@ def _store(bucket: str, prefix: str, timeout_seconds: float, headers: dict[str, 
     return S3Store(
         bucket,
         prefix=prefix or None,
+        disable_bulk_delete=True,  # not every store has it, and what is removed here is mostly one object
         client_options={
             "timeout": LONGEST_STREAM,
             "read_timeout": seconds,
@@ -110,6 +111,8 @@ async def _try(blobs: S3Blobs, bucket: str) -> None:
 
 def _advice(reason: str, endpoint: str, bucket: str) -> str:
     """Say what is wrong and what to do, for an operator."""
+    if reason == "Unable to parse url":
+        return "AWS_ENDPOINT_URL is no URL: begin it with http:// or https://, or leave the variable out."
     if not endpoint:
         return f"no credentials were found: set {CREDENTIALS}."
     sentences = (
