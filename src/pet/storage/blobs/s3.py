@@ -8,7 +8,7 @@ multipart upload, which S3 shows to no listing of objects: a rule of the bucket 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -165,7 +165,8 @@ class _StagedObject:
     """A temporary object: its bytes go to the store in parts, and its beginning and end into a local file as well.
 
     A call that sends a part is never broken off, because obstore forgets an upload then and could not abort it any
-    more; whoever is cancelled leaves it to itself, and `discard` waits for it.
+    more; whoever is cancelled leaves it to itself, and `discard` waits for it, as long as the client's own deadlines
+    let it go on.
     """
 
     def __init__(self, blobs: S3Blobs, path: str, spool: Spool) -> None:
@@ -174,6 +175,7 @@ class _StagedObject:
         self._path = path
         self._spool = spool
         self._writer = obstore.open_writer_async(blobs.store, path, buffer_size=PART_BYTES, max_concurrency=1)
+        self._sending: asyncio.Future[object] | None = None
         self._buffer = bytearray()
         self._writing = asyncio.Lock()
         self._is_intact = True
@@ -221,6 +223,8 @@ class _StagedObject:
         """Remove the temporary object, or abort what is there of it. What cannot be removed now is swept later."""
         self._is_discarded = True
         await anyio.to_thread.run_sync(self._spool.remove)
+        if self._sending:  # or what is being stored would be there again after its removal
+            await asyncio.wait({self._sending})
         try:
             if self._may_be_stored:
                 await self._blobs.delete([self._path])
@@ -243,14 +247,18 @@ class _StagedObject:
         block, self._buffer = bytes(self._buffer), bytearray()
         self._is_intact = False
         await anyio.to_thread.run_sync(self._spool.append, block)
-        await unbroken(self._writer.write(block), self._blobs.timeout_seconds)
+        await self._send(self._writer.write(block))
         self._is_intact = True
 
     async def _store(self) -> None:
         """Send the last part and finish the upload."""
         self._is_intact = False
         # Waits for the part before: an upload whose part failed can be aborted as long as it is not being finished.
-        await unbroken(self._writer.write(b""), self._blobs.timeout_seconds)
+        await self._send(self._writer.write(b""))
         self._may_be_stored = True
-        await unbroken(self._writer.close(), self._blobs.timeout_seconds)
+        await self._send(self._writer.close())
         self._is_intact = self._is_stored = True
+
+    async def _send(self, work: Awaitable[object]) -> None:
+        self._sending = asyncio.ensure_future(work)
+        await unbroken(self._sending, self._blobs.timeout_seconds)

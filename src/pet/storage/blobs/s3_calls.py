@@ -65,7 +65,7 @@ async def bounded(work: Awaitable[T], seconds: float) -> T:
             return await work
 
 
-async def unbroken(work: Awaitable[T], seconds: float) -> T:
+async def unbroken(going_on: asyncio.Future[T], seconds: float) -> T:
     """Wait for a call that must not be broken off in the middle: it goes on when its time is over.
 
     So it does when the caller is cancelled.
@@ -73,7 +73,6 @@ async def unbroken(work: Awaitable[T], seconds: float) -> T:
     Raises:
         NotFound, Unavailable: see `translated`.
     """
-    going_on = asyncio.ensure_future(work)
     going_on.add_done_callback(_seen)
     with translated():
         done, _ = await asyncio.wait({going_on}, timeout=seconds)
