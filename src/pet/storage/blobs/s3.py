@@ -42,7 +42,8 @@ LENT_FOR = timedelta(hours=1)
 outlast the track."""
 
 CLEANING_SECONDS = 0.5
-"""How long an answer waits for what an upload leaves to be removed; with a store that is down that goes on alone."""
+"""How long an answer waits for what an upload leaves to be removed, which goes on alone afterwards; not at all when an
+engine is down."""
 
 SWEEP_BATCH = 100
 """What is removed within the deadline of one call; obstore does twenty at a time."""
@@ -90,14 +91,18 @@ class S3Blobs:
         """Open a temporary object; leaving the context removes what was not kept, whatever happened."""
         name = new_uuid7()
         staged = _StagedObject(self, f"{STAGING}/{name}", Spool(self._spool / name))
+        patience_seconds = CLEANING_SECONDS
         try:
             yield staged
+        except Unavailable:
+            patience_seconds = 0
+            raise
         finally:
             with anyio.CancelScope(shield=True):
                 cleaning = asyncio.create_task(staged.discard())
                 self._cleaning.add(cleaning)
                 cleaning.add_done_callback(self._cleaning.discard)
-                await asyncio.wait({cleaning}, timeout=CLEANING_SECONDS)
+                await asyncio.wait({cleaning}, timeout=patience_seconds)
 
     async def size(self, key: str) -> int:
         """Return an object's size in bytes; NotFound when there is no such object."""
