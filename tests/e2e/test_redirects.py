@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,9 +14,12 @@ import httpx
 import pytest
 
 from tests.conftest import Person, Service, StartService
+from tests.e2e.page import open_page, other_origin
+from tests.e2e.server import serve
 from tests.engines.s3 import Bucket, S3Server
 from tests.media_factory import mp3, png
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "engines" / "s3.md"
 SONG = mp3(3.0)
 
 
@@ -128,3 +134,35 @@ async def test_the_welcome_page_may_play_what_the_store_sends(scene: Scene, s3_s
     policy = (await scene.service.client.get("/")).headers["content-security-policy"]
     assert f"media-src 'self' {s3_server.endpoint};" in policy
     assert f"img-src 'self' data: {s3_server.endpoint};" in policy
+
+
+IN_A_PLAYER = """async url => {
+    const part = await fetch(url, {headers: {Range: "bytes=100-199"}});
+    const whole = await fetch(url);
+    const player = new Audio();
+    player.crossOrigin = "anonymous";
+    const reached = event => new Promise((good, bad) => {
+        player.addEventListener(event, good, {once: true});
+        player.onerror = () => bad(player.error.message);
+    });
+    const known = reached("loadedmetadata"), sought = reached("seeked");
+    player.src = url;
+    await known;
+    player.currentTime = 2;
+    await sought;
+    return [part.status, (await part.arrayBuffer()).byteLength, (await whole.arrayBuffer()).byteLength,
+            Math.round(player.duration), player.currentTime];
+}"""
+
+
+@pytest.mark.browser
+async def test_a_page_of_another_origin_fetches_ranges_and_plays(s3_bucket: Bucket, tmp_path: Path) -> None:
+    rules: list[str] = re.findall(r"```json\n(\{\n  \"CORSRules\".*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
+    s3_bucket.client.put_bucket_cors(Bucket=s3_bucket.name, CORSConfiguration=json.loads(rules[0]))
+    async with serve(tmp_path, media_url=s3_bucket.url, media_delivery="redirect") as server:
+        ann = await server.service.register("ann")
+        song = (await server.service.upload("track", SONG, by=ann)).json()["file"]
+        url = f"http://localhost:{server.service.settings.port}/media/track/{song['fileId']}"
+        with other_origin() as origin:
+            async with open_page(origin) as page:
+                assert await page.evaluate(IN_A_PLAYER, url) == [206, 100, len(SONG), 3, 2]

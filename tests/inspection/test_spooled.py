@@ -100,9 +100,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "m4a_index_at_the_end": lambda: media_factory._with_atoms(noise("ipod", "alac", 20), TAGGED),
     "m4a_index_at_the_start": lambda: noise("ipod", "alac", 20, movflags="faststart"),
     "m4a_aac": lambda: media_factory._with_atoms(noise("ipod", "aac", 60, kbps=256), TAGGED),
-    "ogg_vorbis": lambda: media_factory._with_vorbis_comments(
-        noise("ogg", "libvorbis", 60, kbps=200), OggVorbis, TAGGED
-    ),
+    "ogg_vorbis": lambda: media_factory._with_vorbis_comments(vorbis_noise(120), OggVorbis, TAGGED),
     "ogg_opus": lambda: noise("ogg", "libopus", 60, kbps=250),
     "ogg_broken_off": lambda: without_its_end(noise("ogg", "libopus", 60, kbps=250)),
     "ogg_with_another_after_it": lambda: chained(noise("ogg", "libopus", 60, kbps=250)),
