@@ -96,11 +96,11 @@ async def test_a_store_that_fails_is_told_leaves_nothing_and_comes_back(
     back = time.monotonic()
     played = await scene.service.client.get(scene.song["url"])
     assert (played.status_code, played.content) == (200, mp3(3.0))
+    assert time.monotonic() - back < BACK_SECONDS
     again = await scene.service.upload("avatar", png(), by=scene.ann)
-    assert (again.status_code, time.monotonic() - back < BACK_SECONDS) == (200, True)
+    assert again.status_code == 200
     assert await scene.readiness() == (200, "up")
 
-    await asyncio.sleep(0)
     await scene.service.services.uploads.sweep(is_alone=True)
     avatar = again.json()["file"]["fileId"]
     assert s3_bucket.keys() == sorted([*kept, f"files/{avatar[-2:]}/{avatar}.png"])

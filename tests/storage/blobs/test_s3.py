@@ -209,3 +209,17 @@ async def test_a_bucket_that_is_gone_is_not_an_object_that_is_not_there(blobs: S
     with pytest.raises(Unavailable):
         await keep(blobs, KEY, b"1")
     assert await blobs.answers() is False
+
+
+async def test_an_upload_that_the_store_has_forgotten_is_the_store_s_failure(blobs: S3Blobs, s3_bucket: Bucket) -> None:
+    async def upload() -> None:
+        async with blobs.stage() as staged:
+            for _ in range(7):
+                await staged.write(b"x" * MIB)
+            (begun,) = s3_bucket.client.list_multipart_uploads(Bucket=s3_bucket.name)["Uploads"]
+            s3_bucket.client.abort_multipart_upload(Bucket=s3_bucket.name, Key=begun["Key"], UploadId=begun["UploadId"])
+            await staged.keep(KEY)
+
+    with pytest.raises(Unavailable):
+        await upload()
+    assert (s3_bucket.keys(), s3_bucket.unfinished()) == ([], [])

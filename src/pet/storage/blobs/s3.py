@@ -8,8 +8,8 @@ multipart upload, which S3 shows to no listing of objects: a rule of the bucket 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -219,10 +219,8 @@ class _StagedObject:
             await self._end_writing()
             if not self._is_stored:
                 await self._store()
-        try:
+        with _expecting_its_own():
             await self._blobs.copy(self._path, key, self.size_bytes, content_type)
-        except NotFound as error:  # the object that was just stored
-            raise Unavailable(Service.MEDIA) from error
 
     async def discard(self) -> None:
         """Remove the temporary object, or abort what is there of it. What cannot be removed now is swept later."""
@@ -266,4 +264,14 @@ class _StagedObject:
 
     async def _send(self, work: Awaitable[object]) -> None:
         self._sending = asyncio.ensure_future(work)
-        await unbroken(self._sending, self._blobs.timeout_seconds)
+        with _expecting_its_own():
+            await unbroken(self._sending, self._blobs.timeout_seconds)
+
+
+@contextmanager
+def _expecting_its_own() -> Iterator[None]:
+    """Take it for a failure of the store when it does not know what was stored, or begun, a moment ago."""
+    try:
+        yield
+    except NotFound as error:
+        raise Unavailable(Service.MEDIA) from error.__cause__
