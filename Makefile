@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve demo test test-fast lint migration lock sdl browser clean
+.PHONY: help install serve demo test test-fast lint migration lock sdl browser nginx clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +21,7 @@ serve: install ## start the service (docs/settings.md lists its settings)
 demo: install ## fill the service with a few people and playable tracks, to look around
 	@exec $(BIN)/pet demo
 
-test: $(VENV)/.dev ## run every test (the browser tests need `make browser`)
+test: $(VENV)/.dev ## run every test (some need `make browser` or `make nginx`)
 	$(BIN)/pytest
 
 test-fast: $(VENV)/.dev ## run the tests that need neither a browser nor a server process
@@ -48,6 +48,9 @@ lock: $(VENV)/.build ## renew requirements/ from pyproject.toml (UPGRADE=1 takes
 
 browser: ## install Chromium for the browser tests, where it is missing
 	@sh .ci/browser
+
+nginx: ## install nginx for the tests of deliveries, where it is missing
+	@sh .ci/nginx
 
 clean: ## remove .venv and every cache; pet-data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

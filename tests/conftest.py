@@ -20,6 +20,7 @@ from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
 from tests.engines import rabbitmq
 from tests.engines.redis import running_redis
+from tests.engines.s3 import Bucket, S3Server, running_s3
 from tests.setups import SET_UPS, Prepare, prepare_on
 
 CONTRACT = Path(__file__).parent / "contract"
@@ -188,3 +189,18 @@ async def exchange_name(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Async
     async with rabbitmq.own_exchange(amqp_url) as name:
         monkeypatch.setattr("pet.storage.amqp.exchange.EXCHANGE", name)
         yield name
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A running S3-compatible store."""
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket of this test's own, with the environment by which its store is reached."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3_server.make_bucket()

@@ -16,7 +16,8 @@ import structlog
 from click.testing import CliRunner, Result
 
 from pet.cli import main
-from tests.e2e.server import PET, serve
+from tests.e2e.server import PET, free_port, serve
+from tests.engines.s3 import S3Server
 from tests.media_factory import mp3
 
 ROOT = Path(__file__).parents[1]
@@ -178,8 +179,34 @@ def test_a_database_server_that_is_down_is_told_without_its_password(command: tu
 def test_a_media_folder_that_cannot_be_made_is_told(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     result = pet("admin", "promote", "x", data_dir=data_dir, media_url=str(tmp_path / "file" / "media"))
-    sentence = "The media folder (PET_MEDIA_URL) cannot be used: Not a directory (os error 20)"
+    sentence = "The media store (PET_MEDIA_URL) cannot be used: Not a directory (os error 20)"
     require_sentence(result, sentence)
+
+
+@pytest.mark.parametrize("command", [("serve",), ("admin", "promote", "x")], ids=["serve", "admin"])
+def test_a_bucket_that_is_not_there_is_told(command: tuple[str, ...], s3_server: S3Server, tmp_path: Path) -> None:
+    environment = {"PET_DATA_DIR": str(tmp_path), "PET_MEDIA_URL": "s3://pet-nowhere", "PET_PORT": str(free_port())}
+    result = subprocess.run(
+        [PET, *command], env={**s3_server.environment(), **environment}, capture_output=True, check=False, text=True
+    )
+    reason = f"{s3_server.endpoint} has no bucket pet-nowhere: make it, or correct the name."
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"Error: The media store (PET_MEDIA_URL) cannot be used: {reason}\n"
+
+
+def test_a_store_that_is_not_there_is_told(s3_server: S3Server, tmp_path: Path) -> None:
+    environment = {"PET_DATA_DIR": str(tmp_path), "PET_MEDIA_URL": "s3://pet", "PET_PORT": str(free_port())}
+    endpoint = "http://127.0.0.1:1"
+    result = subprocess.run(
+        [PET, "serve"],
+        env={**s3_server.environment(endpoint=endpoint), **environment},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    reason = f"nothing at {endpoint} answers as a store does: check AWS_ENDPOINT_URL and that the store is up."
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"Error: The media store (PET_MEDIA_URL) cannot be used: {reason}\n"
 
 
 def test_a_secret_that_is_too_short_is_told(data_dir: Path) -> None:

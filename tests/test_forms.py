@@ -18,7 +18,7 @@ from starlette.types import Message
 from pet.domain.errors import DomainError, Invalid, TooLarge
 from pet.domain.media import MIB
 from pet.forms import KIB, read_form
-from pet.storage.blobs import ObjectStoreBlobs, open_blobs
+from pet.storage.blobs.folder import FolderBlobs, open_folder
 
 TYPE = "multipart/form-data; boundary=b"
 
@@ -102,7 +102,7 @@ class Reading:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.blobs: ObjectStoreBlobs = open_blobs(str(root))
+        self.blobs: FolderBlobs = open_folder(str(root))
         self.limits: dict[str, int] = {"file_limit": 100, "files_limit": 2}
 
     async def read(self, request: Request) -> Received:

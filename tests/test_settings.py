@@ -39,6 +39,7 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "secret_key": None,
         "database_url": f"sqlite://{tmp_path}/pet-data/pet.sqlite3",
         "media_url": f"{tmp_path}/pet-data/media",
+        "media_delivery": "proxy",
         "redis_url": None,
         "amqp_url": None,
         "engine_timeout": 2.0,
@@ -59,7 +60,8 @@ def test_every_setting_can_be_given() -> None:
         "PET_PUBLIC_URL": "https://music.example/pet/",
         "PET_SECRET_KEY": KEY,
         "PET_DATABASE_URL": "postgres://pet:hush@db:5432/pet",
-        "PET_MEDIA_URL": "file:///srv/media",
+        "PET_MEDIA_URL": "s3://music/pet",
+        "PET_MEDIA_DELIVERY": "accel",
         "PET_REDIS_URL": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
         "PET_AMQP_URL": "amqps://pet:hush@broker/music",
         "PET_ENGINE_TIMEOUT": "0.5",
@@ -77,7 +79,8 @@ def test_every_setting_can_be_given() -> None:
         "public_url": "https://music.example/pet",
         "secret_key": SecretStr(KEY),
         "database_url": "postgres://pet:hush@db:5432/pet",
-        "media_url": "file:///srv/media",
+        "media_url": "s3://music/pet",
+        "media_delivery": "accel",
         "redis_url": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
         "amqp_url": "amqps://pet:hush@broker/music",
         "engine_timeout": 0.5,
@@ -149,9 +152,13 @@ def test_settings_do_not_change() -> None:
             for url in ("pet.sqlite3", "mysql://h/d", "sqlite://pet.sqlite3", "sqlite:///", "postgres:///d", "postgres://h")
         ),
         *(
-            ("PET_MEDIA_URL", url, "the path of a folder or a file:///absolute/path URL")
-            for url in ("s3://bucket/media", "file://host/media", "file:///")
+            ("PET_MEDIA_URL", url, "the path of a folder, a file:///absolute/path URL or s3://bucket/prefix")
+            for url in (
+                "file://host/media", "file:///", "gs://bucket", "s3://", "s3:///media", "s3://Bucket", "s3://b/media",
+                "s3://bucket:9000/media", "s3://bucket/me dia", "s3://bucket/../x", "s3://bucket//x", "s3://bucket?a=b"
+            )
         ),
+        ("PET_MEDIA_DELIVERY", "nginx", "proxy, redirect or accel"),
         *(
             (
                 "PET_REDIS_URL",
@@ -195,6 +202,28 @@ def test_settings_do_not_change() -> None:
 )  # fmt: skip
 def test_a_bad_value_is_told_in_one_sentence(name: str, value: str, must_be: str) -> None:
     assert refused(**{name: value}) == (f"{name} is {value!r}, but must be {must_be}.",)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        (
+            {"PET_MEDIA_DELIVERY": "redirect"},
+            "PET_MEDIA_DELIVERY is 'redirect', but nobody can be redirected to a folder (PET_MEDIA_URL).",
+        ),
+        (
+            {"PET_MEDIA_DELIVERY": "accel"},
+            "PET_MEDIA_DELIVERY is 'accel', but PET_TRUSTED_PROXIES names no proxy to send the bytes.",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_told(environ: dict[str, str], sentence: str) -> None:
+    assert refused(**environ) == (sentence,)
+
+
+def test_the_keys_of_a_store_stand_in_no_url_and_are_not_shown() -> None:
+    (sentence,) = refused(PET_MEDIA_URL="s3://key:hush@bucket/media")
+    assert "hush" not in sentence
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
@@ -273,6 +302,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_SECRET_KEY", "***", False),
         ("PET_DATABASE_URL", "postgresql://pet:***@db/pet?sslpassword=***&ssl=on", False),
         ("PET_MEDIA_URL", "/data/media", True),
+        ("PET_MEDIA_DELIVERY", "proxy", True),
         ("PET_REDIS_URL", "redis://:***@cache/1", False),
         ("PET_AMQP_URL", "amqp://pet:***@broker", False),
         ("PET_ENGINE_TIMEOUT", "2", True),

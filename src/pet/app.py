@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,12 +33,13 @@ from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
-from pet.edge import Cors, Edge
+from pet.edge import Cors, Edge, is_trusted
 from pet.engines import Engines, open_engines
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
 from pet.metrics import Metrics, Sampler, metrics_routes
 from pet.pages.welcome import welcome_routes
+from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
 from pet.schema.endpoint import GraphQLEndpoint
@@ -197,10 +199,10 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
             log.warning("PET_TRUST_CLIENT_USER_ID is on: anyone can act as anyone without a token")
         async with open_parts(settings, overrides) as parts:
             app.state.parts = parts
-            app.router.routes = _routes(settings, parts)
+            app.router.routes = _routes(settings, parts, await _origin_of_media(settings, parts.engines))
             await recover(parts.delivery)
             async with _upkeep(parts).going_on():
-                yield {"services": parts.services}
+                yield {"services": parts.services, "courier": _courier(settings, parts.engines)}
 
     return lifespan
 
@@ -218,14 +220,30 @@ def _upkeep(parts: Parts) -> Upkeep:
     )
 
 
-def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
+def _courier(settings: Settings, engines: Engines) -> Courier:
+    match settings.media_delivery:
+        case "redirect":
+            return Redirect(engines.blobs.lend)
+        case "accel":
+            return Accel(engines.blobs.lend, partial(is_trusted, trusted=settings.trusted_proxies))
+        case _:
+            return Proxy()
+
+
+async def _origin_of_media(settings: Settings, engines: Engines) -> str:
+    """Return the origin of the store where it sends the bytes itself; a page must allow it by name."""
+    lent = await engines.blobs.lend("any", "GET") if settings.media_delivery == "redirect" else None
+    return "{0.scheme}://{0.netloc}".format(urlsplit(lent)) if lent else ""
+
+
+def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRoute]:
     graphql = GraphQLEndpoint(build_schema(), origin_pattern=re.compile(settings.cors_origin_pattern))
     return [
         # A Route, not a Mount: a Mount would answer /graphql with a redirect.
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
-        *welcome_routes(),
+        *welcome_routes(media_origin),
         *health_routes(parts.engines.checks),
         *metrics_routes(parts.metrics),
     ]

@@ -34,7 +34,7 @@ def _in_sentences(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except Unavailable as error:
             # The message is meant for clients; an operator needs the setting and the engine's own words.
-            engine = "media folder (PET_MEDIA_URL)" if error.service is Service.MEDIA else "database (PET_DATABASE_URL)"
+            engine = "media store (PET_MEDIA_URL)" if error.service is Service.MEDIA else "database (PET_DATABASE_URL)"
             raise click.ClickException(f"The {engine} cannot be used: {error.__cause__ or error}") from error
         except (SettingsError, CannotOpen, DomainError) as error:
             raise click.ClickException(str(error)) from error

@@ -106,7 +106,7 @@ def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
     """
     address = scope["client"][0] if scope.get("client") else "unknown"
     forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
-    while _is_trusted(address, trusted) and forwarded:
+    while is_trusted(address, trusted) and forwarded:
         hop = forwarded.pop().strip()
         if _parsed(hop) is None:
             break
@@ -114,7 +114,8 @@ def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
     return _customer(address)
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    """Tell whether an address is that of a proxy whose word counts."""
     parsed = _parsed(address)
     return parsed is not None and any(parsed in network for network in trusted)
 

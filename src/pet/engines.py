@@ -32,7 +32,7 @@ from pet.domain.times import Clock
 from pet.health import Answers, Check
 from pet.security.keys import derive_key
 from pet.settings import Settings
-from pet.storage.blobs import ObjectStoreBlobs, open_blobs
+from pet.storage.blobs import OpenBlobs, open_blobs
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.embedded.limits import EmbeddedRateLimits, UnlimitedRateLimits
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
@@ -87,7 +87,7 @@ class Engines:
     sessions: Sessions
     documents: Documents
     shared: Shared
-    blobs: ObjectStoreBlobs
+    blobs: OpenBlobs
     outboxes: Sequence[Outbox]
     exchange: Exchange | None
     checks: Sequence[Check]
@@ -104,7 +104,7 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
     async with AsyncExitStack() as stack:
         checks: list[Check] = []
         database = await _database(settings, stack, checks)
-        blobs = _blobs(settings, checks)
+        blobs = await _blobs(settings, stack, checks)
         accounts_outbox = SqlOutbox(database, clock)
         yield Engines(
             accounts=SqlAccounts(database),
@@ -124,9 +124,12 @@ async def _database(settings: Settings, stack: AsyncExitStack, checks: list[Chec
     return database
 
 
-def _blobs(settings: Settings, checks: list[Check]) -> ObjectStoreBlobs:
-    blobs = open_blobs(settings.media_url)
-    checks.append(Check("media", _media_can_be_written(blobs)))
+async def _blobs(settings: Settings, stack: AsyncExitStack, checks: list[Check]) -> OpenBlobs:
+    spool, timeout_seconds = settings.data_dir / "spool", settings.engine_timeout
+    blobs = await stack.enter_async_context(
+        open_blobs(settings.media_url, spool=spool, timeout_seconds=timeout_seconds)
+    )
+    checks.append(Check("media", blobs.answers))
     return blobs
 
 
@@ -217,17 +220,5 @@ def _database_answers(database: Database, file: Path | None) -> Answers:
         except Unavailable:
             return False
         return file is None or await anyio.Path(file).exists()
-
-    return answers
-
-
-def _media_can_be_written(blobs: ObjectStoreBlobs) -> Answers:
-    async def answers() -> bool:
-        try:
-            async with blobs.stage() as staged:
-                await staged.write(b"ready?")
-        except (Unavailable, OSError):
-            return False
-        return True
 
     return answers

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 from urllib.request import url2pathname
 
@@ -38,6 +38,12 @@ _REDIS_OPTIONS: dict[str, set[str]] = {
 
 _REDIS_NEEDS_KEY = "PET_REDIS_URL needs PET_SECRET_KEY: one key, of at least 32 bytes, that all processes share."
 _NOT_YET = ("PET_DOCUMENTS_URL",)
+
+
+# A bucket's name as S3 has it, then folders whose names need no encoding anywhere.
+_BUCKET_AND_PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")
+
+MediaDelivery = Literal["proxy", "redirect", "accel"]
 
 
 class SettingsError(ValueError):
@@ -104,8 +110,9 @@ def _database_url(text: str) -> str:
 def _media_url(text: str) -> str:
     if "://" not in text:
         return str(Path(text).absolute())
-    url = _split_url(text, "file")
-    if url.netloc or url.query or not url.path.strip("/"):
+    url = _split_url(text, "file", "s3")
+    is_placed = _BUCKET_AND_PREFIX.fullmatch(url.netloc + url.path) if url.scheme == "s3" else not url.netloc
+    if not is_placed or url.query or (url.scheme == "file" and not url.path.strip("/")):
         raise ValueError(text)
     return text
 
@@ -196,10 +203,17 @@ class Settings(BaseSettings):
     Default: the SQLite file `pet.sqlite3` in the data directory."""
 
     media_url: Annotated[
-        str, AfterValidator(_media_url), Must("the path of a folder or a file:///absolute/path URL")
+        str,
+        AfterValidator(_media_url),
+        Must("the path of a folder, a file:///absolute/path URL or s3://bucket/prefix"),
     ] = Field(default_factory=lambda data: str(data["data_dir"] / "media"))
-    """Where audio and image bytes are kept: a folder's path or a `file://` URL.
-    Default: the folder `media` in the data directory."""
+    """Where audio and image bytes are kept: a folder's path, a `file://` URL, or `s3://bucket/prefix` with the
+    endpoint, region and keys in the usual `AWS_` variables. Default: the folder `media` in the data directory."""
+
+    media_delivery: Annotated[MediaDelivery, Must("proxy, redirect or accel")] = "proxy"
+    """Who sends audio and image bytes to clients: `proxy` the service itself, `redirect` the store (S3 alone), by a URL
+    that works for an hour, `accel` nginx in front of the service, which `PET_TRUSTED_PROXIES` must name.
+    Default: `proxy`."""
 
     redis_url: Annotated[
         str | None,
@@ -277,11 +291,23 @@ class Settings(BaseSettings):
             settings = cls(**_Environment(cls, given)())
         except ValidationError as error:
             raise SettingsError([*sentences, *_complaints(error, given)]) from None
-        if settings.redis_url and settings.secret_key is None:
-            sentences.append(_REDIS_NEEDS_KEY)
+        sentences += settings.contradictions()
         if sentences:
             raise SettingsError(sentences)
         return settings
+
+    def contradictions(self) -> list[str]:
+        """Return a sentence for each setting that another one makes useless."""
+        sentences = []
+        if self.redis_url and self.secret_key is None:
+            sentences.append(_REDIS_NEEDS_KEY)
+        if self.media_delivery == "redirect" and not self.media_url.startswith("s3://"):
+            sentences.append(
+                "PET_MEDIA_DELIVERY is 'redirect', but nobody can be redirected to a folder (PET_MEDIA_URL)."
+            )
+        if self.media_delivery == "accel" and not self.trusted_proxies:
+            sentences.append("PET_MEDIA_DELIVERY is 'accel', but PET_TRUSTED_PROXIES names no proxy to send the bytes.")
+        return sentences
 
     @classmethod
     def names(cls) -> dict[str, str]:

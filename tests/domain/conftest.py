@@ -17,7 +17,7 @@ from pet.domain.ids import UserId
 from pet.domain.outbox import Outbox
 from pet.domain.uploads import UploadService
 from pet.inspection.pool import WorkerInspector
-from pet.storage.blobs import ObjectStoreBlobs, open_blobs
+from pet.storage.blobs.folder import FolderBlobs, open_folder
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.embedded.limits import UnlimitedRateLimits
 
@@ -27,7 +27,7 @@ class House:
     """A store with the delivery of its events, the folder of its bytes, and what was made known."""
 
     store: Store
-    blobs: ObjectStoreBlobs
+    blobs: FolderBlobs
     broadcast: EmbeddedBroadcast[Event] = field(default_factory=EmbeddedBroadcast)
 
     def __post_init__(self) -> None:
@@ -80,4 +80,4 @@ async def store(migrated_database: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 def house(store: Store, tmp_path: Path) -> House:
     """A store with everything that delivers its events."""
-    return House(store, open_blobs(str(tmp_path / "media")))
+    return House(store, open_folder(str(tmp_path / "media")))

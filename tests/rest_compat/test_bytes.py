@@ -16,7 +16,8 @@ import uvicorn
 from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
-from pet.rest_compat.bytes import BlobResponse, Representation, SourceLengthError
+from pet.rest_compat.bytes import BlobResponse, SourceLengthError
+from pet.rest_compat.plans import Representation
 
 CONTENT = bytes(range(250)) * 4
 TRACK = Representation(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pet.domain.errors import Unavailable
 from pet.settings import Settings
@@ -45,6 +47,10 @@ async def _media(settings: Settings) -> AsyncIterator[Finding]:
     if settings.media_folder and not settings.media_folder.exists():
         yield fine("media", f"The first start makes {settings.media_folder}.")
         return
-    async with open_blobs(settings.media_url).stage() as staged:
-        await staged.write(b"examined")
-    yield fine("media", "An object can be written and removed.")
+    with TemporaryDirectory() as spool:
+        opening = open_blobs(settings.media_url, spool=Path(spool), timeout_seconds=settings.engine_timeout)
+        async with opening as blobs:
+            if await blobs.answers():
+                yield fine("media", "An object can be written and removed.")
+            else:
+                yield failure("media", "No object can be written. Look at the store, its rights and its free space.")

@@ -101,12 +101,17 @@ class StagedBlob(Protocol):
         """Append bytes."""
 
     def local_path(self) -> AbstractAsyncContextManager[Path]:
-        """Give a local file with everything that was written so far, for inspection. Writing ends here."""
+        """Give a local file with what was written, for inspection. Writing ends here.
 
-    async def keep(self, key: str) -> None:
+        It has the true size; of what is larger than 40 MiB it may hold only the first 24 and the last 16, and zeros
+        between.
+        """
+
+    async def keep(self, key: str, *, content_type: str | None = None) -> None:
         """Make the object durable under its key, at once and whole; afterwards it no longer vanishes.
 
         It may be kept under several keys, one after the other: one file of a request may serve two purposes.
+        `content_type` is for whoever fetches the object from its store without asking the service.
         """
 
 

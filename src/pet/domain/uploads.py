@@ -252,7 +252,7 @@ class UploadService:
         await self._files.reserve(keys, self._clock())
         try:
             for staged, record in pairs:
-                await staged.keep(record.blob_key)
+                await staged.keep(record.blob_key, content_type=record.mime_type)
             events = await self._files.add(file, event, cover=cover[1] if cover else None)
         except Unavailable:
             raise

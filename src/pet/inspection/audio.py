@@ -9,6 +9,7 @@ Runs in a worker. The container is told by content alone; a file's name and the 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -48,6 +49,12 @@ bring about, or with one that carries the encoder's summary of frames that are n
 _SAMPLED_WAV = frozenset({0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE})
 """WAVE format tags of plain samples: PCM, float, A-law, mu-law, extensible. Browsers play no others, and a header of
 compressed sound does not tell the duration."""
+
+_OGG_TAIL_BYTES = MIB
+"""Where the last page of a stream is sought first; a page has at most 64 KiB."""
+
+_OGG_PAGE = struct.Struct("<4sBBqI")
+"""The first fields of a page: mark, version, flags, granule position, serial number (RFC 3533, section 6)."""
 
 _OPUS_RATE = 48_000
 """Opus counts time in samples of 48 kHz whatever its source was (RFC 7845, section 4)."""
@@ -129,11 +136,31 @@ def _ogg(file: BinaryIO, _start: int) -> tuple[float, float]:
     while comments is first or not (comments.complete or len(comments.packets) > 1):
         comments = OggPage(file)
     sound_start = file.tell()
-    last = OggPage.find_last(file, first.serial, finishing=True)
+    seconds = (_last_position(file, first.serial) - skipped_samples) / rate
+    return seconds, nominal or (_size(file) - sound_start) * 8 / seconds
+
+
+def _last_position(file: BinaryIO, serial: int) -> int:
+    """Return the time of a stream's last page on which a packet ends, sought from the end of the file.
+
+    Other streams may follow, or the page's mark of the end be missing: both are common in recordings of radio. A file
+    whose first stream ends long before its end is read from the start.
+
+    Raises:
+        UnreadableError: no page of the stream ends a packet.
+    """
+    file.seek(max(0, _size(file) - _OGG_TAIL_BYTES))
+    tail = file.read()
+    start = len(tail)
+    while (start := tail.rfind(b"OggS", 0, start)) >= 0:
+        if len(tail) - start >= _OGG_PAGE.size:
+            _, version, _, position, owner = _OGG_PAGE.unpack_from(tail, start)
+            if (version, owner) == (0, serial) and position >= 0:
+                return int(position)
+    last = OggPage.find_last(file, serial, finishing=True)
     if last is None:
         raise UnreadableError("no Ogg page ends a packet")
-    seconds = (last.position - skipped_samples) / rate
-    return seconds, nominal or (_size(file) - sound_start) * 8 / seconds
+    return int(last.position)
 
 
 def _ogg_clock(packet: bytes) -> tuple[int, int, int]:

@@ -18,10 +18,14 @@ from starlette.routing import Route
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
-def welcome_routes() -> list[Route]:
-    """Return `/`, for GET and HEAD."""
+def welcome_routes(media_origin: str = "") -> list[Route]:
+    """Return `/`, for GET and HEAD.
+
+    Args:
+        media_origin: where pictures and sound come from, when that is not this service.
+    """
     html = files(__package__).joinpath("welcome.html").read_text(encoding="utf-8")
-    content, headers = html.encode(), _headers(html)
+    content, headers = html.encode(), _headers(html, media_origin)
 
     async def welcome(request: Request) -> Response:
         del request
@@ -30,20 +34,21 @@ def welcome_routes() -> list[Route]:
     return [Route("/", welcome, methods=["GET"])]
 
 
-def content_security_policy(html: str) -> str:
-    """Return the policy of a self-contained page: nothing from elsewhere, and inline only what the page now has."""
+def content_security_policy(html: str, media_origin: str = "") -> str:
+    """Return the policy of a self-contained page: media alone from elsewhere, and inline only what the page now has."""
     allowed = {"script": "", "style": ""}
     for kind, block in _INLINE.findall(html):
         digest = base64.b64encode(hashlib.sha256(block.encode()).digest()).decode()
         allowed[kind] += f" 'sha256-{digest}'"
+    elsewhere = f" {media_origin}" if media_origin else ""
     return "; ".join(
         (
             "default-src 'none'",
             f"script-src{allowed['script']}",
             f"style-src{allowed['style']}",
             "connect-src 'self'",
-            "img-src 'self' data:",  # data: is the page's own icon
-            "media-src 'self'",
+            f"img-src 'self' data:{elsewhere}",  # data: is the page's own icon
+            f"media-src 'self'{elsewhere}",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
@@ -51,10 +56,10 @@ def content_security_policy(html: str) -> str:
     )
 
 
-def _headers(html: str) -> dict[str, str]:
+def _headers(html: str, media_origin: str) -> dict[str, str]:
     return {
         "Cache-Control": "no-cache",
-        "Content-Security-Policy": content_security_policy(html),
+        "Content-Security-Policy": content_security_policy(html, media_origin),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",

@@ -13,8 +13,9 @@ from pet.domain.files import FileType, MediaFile
 from pet.domain.ids import FileId, UserId, parse_uuid
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import ProfileView
-from pet.rest_compat.bytes import BlobResponse, Representation
+from pet.rest_compat.couriers import Courier, Parcel
 from pet.rest_compat.envelopes import Json, present, success
+from pet.rest_compat.plans import Representation
 from pet.schema import uploads
 from pet.schema.call import DirectCall
 from pet.schema.scalars import write_time
@@ -148,7 +149,10 @@ def _bytes(
         attachment=request.query_params.get("download") == "1",
     )
     count = partial(services.plays.count, file, listener, call.context.client) if is_play else None
-    return BlobResponse(representation, partial(services.files.read, file), on_first_byte=count)
+    courier: Courier = request.state.courier
+    return courier.response(
+        request, Parcel(file.blob_key, representation, partial(services.files.read, file), on_first_byte=count)
+    )
 
 
 def _file_id(request: Request, name: str, message: str) -> FileId:

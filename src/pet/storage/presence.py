@@ -20,14 +20,19 @@ Tidy = Callable[[bool], Awaitable[None]]
 
 
 @asynccontextmanager
-async def present(folder: Path, tidy: Tidy) -> AsyncIterator[None]:
+async def present(folder: Path | None, tidy: Tidy) -> AsyncIterator[None]:
     """Tidy a folder, then be known as one of those who serve from it until the context is left or the process dies.
 
-    Whoever is alone keeps others waiting until it has tidied up. A file system without locks lets nobody be alone.
+    Whoever is alone keeps others waiting until it has tidied up. A file system without locks lets nobody be alone, and
+    nobody ever is in a store elsewhere (None), which others may use unseen.
 
     Raises:
         Unavailable: the folder cannot be used.
     """
+    if folder is None:
+        await tidy(False)
+        yield
+        return
     descriptor = _open(folder)
     try:
         is_alone = _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

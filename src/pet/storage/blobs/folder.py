@@ -1,10 +1,9 @@
-"""Bytes of audio and images in an object store; today that is a folder, opened through obstore."""
+"""Bytes of audio and images in a folder, opened through obstore."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,24 +17,21 @@ from urllib.request import url2pathname
 import anyio
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore
+from obstore.store import LocalStore
 
 from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.ids import new_uuid7
 from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob
 from pet.domain.times import utc_now
+from pet.storage.blobs.keys import STAGING, checked
 
 CHUNK_BYTES = MIB
-STAGING = "staging"
-
-_SEGMENT = r"[a-z0-9][a-z0-9._-]*"
-_KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
 Arguments = TypeVarTuple("Arguments")
 
 
-def open_blobs(url_or_path: str) -> ObjectStoreBlobs:
-    """Open the store that a setting names: a folder's path or a `file://` URL. The folder is made when it is missing.
+def open_folder(url_or_path: str) -> FolderBlobs:
+    """Open the folder that a setting names: its path or a `file://` URL. It is made when it is missing.
 
     Raises:
         ValueError: the setting names no folder of this machine.
@@ -43,26 +39,40 @@ def open_blobs(url_or_path: str) -> ObjectStoreBlobs:
     """
     root = _folder(url_or_path).absolute()
     with _translated():
-        return ObjectStoreBlobs(LocalStore(root, mkdir=True), root)
+        return FolderBlobs(LocalStore(root, mkdir=True), root)
 
 
-class ObjectStoreBlobs:
+class FolderBlobs:
     """Keeps every object as one file under the root; what is being written lies in `staging/` there.
 
     Args:
-        store: the opened store, through which objects are measured, read, listed and removed.
-        root: the store's folder. Objects are written to it directly, because only `fsync` and a rename within one file
+        store: the opened folder, through which objects are measured, read, listed and removed.
+        root: its path. Objects are written to it directly, because only `fsync` and a rename within one file
             system let an object appear whole and stay after a crash; obstore offers no `fsync`.
     """
 
-    def __init__(self, store: ObjectStore, root: Path) -> None:
+    def __init__(self, store: LocalStore, root: Path) -> None:
         self._store = store
         self._root = root
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Path | None:
         """The folder that holds everything."""
         return self._root
+
+    async def answers(self) -> bool:
+        """Tell whether something can be written: a full or missing disk may still be read from."""
+        try:
+            async with self.stage() as staged:
+                await staged.write(b"ready?")
+        except (Unavailable, OSError):
+            return False
+        return True
+
+    async def lend(self, key: str, method: str) -> str | None:
+        """Return None: nobody but this machine reaches a folder."""
+        del key, method
+        return None
 
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[StagedBlob]:
@@ -78,7 +88,7 @@ class ObjectStoreBlobs:
     async def size(self, key: str) -> int:
         """Return an object's size in bytes; NotFound when there is no such object."""
         with _translated():
-            found = await obstore.head_async(self._store, _checked(key))
+            found = await obstore.head_async(self._store, checked(key))
         return found["size"]
 
     async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
@@ -96,7 +106,7 @@ class ObjectStoreBlobs:
 
     async def remove(self, key: str) -> None:
         """Remove an object; removing what is not there does nothing."""
-        await self._delete(_checked(key))
+        await self._delete(checked(key))
 
     async def sweep(self, *, older_than: timedelta = STAGED_AT_MOST) -> int:
         """Remove temporary objects that are older than this; return how many."""
@@ -158,9 +168,10 @@ class _StagedFile:
         await self._complete()
         yield self._kept or self._path
 
-    async def keep(self, key: str) -> None:
+    async def keep(self, key: str, *, content_type: str | None = None) -> None:
         """Make the object durable, then give it its key in one step; an object of that key is replaced."""
-        target = self._root / _checked(key)
+        del content_type  # files have none
+        target = self._root / checked(key)
         await self._complete()
         await _in_thread(self._publish, target)
 
@@ -245,13 +256,6 @@ def _translated() -> Iterator[None]:
         raise NotFound("File not found") from error
     except (BaseError, OSError) as error:
         raise Unavailable(Service.MEDIA) from error
-
-
-def _checked(key: str) -> str:
-    """Return the key; ValueError for one that the network cannot have made."""
-    if not _KEY.fullmatch(key) or ".." in key or key.startswith(f"{STAGING}/"):
-        raise ValueError(f"{key!r} is no key of an object.")
-    return key
 
 
 def _sync_folder(folder: Path) -> None:

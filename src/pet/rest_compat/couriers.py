@@ -1,0 +1,151 @@
+"""Who carries a stored object's bytes to the client: the service itself, the store, or the proxy in front.
+
+Whether a client may have them is decided before, and a play is counted here, when the answer that grants them is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from pet.rest_compat.bytes import BlobResponse, ReadBytes
+from pet.rest_compat.plans import Answer, Representation, plan_answer, shared_headers
+from pet.rest_compat.ranges import PartialObject, UnsatisfiableRange, select_ranges
+
+Lend = Callable[[str, str], Awaitable[str | None]]
+"""Returns a URL by which an object's key can be fetched by a method for a while; None where only files are."""
+
+INTERNAL_ROUTE = "/_media/"
+"""The location of nginx that only an answer of the service leads to."""
+
+SOURCE_FIELD = "X-Media-Source"
+"""Tells nginx where in a store the object is."""
+
+_SINGLE_RANGE = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What is to be carried: see `BlobResponse`. `key` is what the store knows the object by."""
+
+    key: str
+    representation: Representation
+    read: ReadBytes
+    on_first_byte: Callable[[], Awaitable[None]] | None = None
+
+    def carried_by_us(self) -> Response:
+        """Return the answer that sends the bytes through this process."""
+        return BlobResponse(self.representation, self.read, on_first_byte=self.on_first_byte)
+
+
+class Courier(Protocol):
+    """Answers a GET or HEAD of someone who may have the bytes."""
+
+    def response(self, request: Request, parcel: Parcel) -> Response:
+        """Return the answer; calling it counts a play where byte 0 is granted to a GET."""
+
+
+class Proxy:
+    """The service reads the bytes and sends them."""
+
+    def response(self, request: Request, parcel: Parcel) -> Response:
+        """Return the bytes."""
+        del request
+        return parcel.carried_by_us()
+
+
+class Redirect:
+    """The store sends the bytes itself, to whoever has a signed URL of it.
+
+    Ranges and conditions are the store's affair: its entity tags are what clients know.
+    """
+
+    def __init__(self, lend: Lend) -> None:
+        self._lend = lend
+
+    def response(self, request: Request, parcel: Parcel) -> Response:
+        """Return a redirect; a download with a file's name goes through the service, as the store knows no names."""
+        del request
+        return parcel.carried_by_us() if parcel.representation.attachment else _Redirection(parcel, self._lend)
+
+
+class Accel:
+    """nginx sends the bytes, with the service's own header fields, when it finds `X-Accel-Redirect` in an answer.
+
+    It is left what it does exactly as the service would: the whole object or one range. What nginx would judge by
+    entity tags of its own, several ranges, and whoever does not come through a trusted proxy, the service answers.
+    """
+
+    def __init__(self, lend: Lend, is_trusted: Callable[[str], bool]) -> None:
+        self._lend = lend
+        self._is_trusted = is_trusted
+
+    def response(self, request: Request, parcel: Parcel) -> Response:
+        """Return what nginx is to do, or the bytes."""
+        answer = plan_answer(parcel.representation, request.headers, request.method)
+        comes_by_nginx = request.client is not None and self._is_trusted(request.client.host)
+        if comes_by_nginx and request.method == "GET" and _nginx_agrees(request.headers, answer):
+            return _Acceleration(parcel, answer, self._lend)
+        return parcel.carried_by_us()
+
+
+class _Redirection(Response):
+    def __init__(self, parcel: Parcel, lend: Lend) -> None:
+        # 307 keeps the method, for which the URL is signed. It is not to be stored: each grant is decided anew.
+        headers = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "cross-origin"}
+        super().__init__(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
+        self._parcel = parcel
+        self._lend = lend
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Grant the bytes."""
+        self.headers["Location"] = await self._lend(self._parcel.key, scope["method"]) or ""
+        asks_for_start = _asks_for_start(Headers(scope=scope), self._parcel.representation.size_bytes)
+        if scope["method"] == "GET" and asks_for_start and self._parcel.on_first_byte:
+            await self._parcel.on_first_byte()
+        await super().__call__(scope, receive, send)
+
+
+class _Acceleration(Response):
+    def __init__(self, parcel: Parcel, answer: Answer, lend: Lend) -> None:
+        super().__init__(headers=shared_headers(parcel.representation), media_type=answer.content_type)
+        self.headers["X-Accel-Redirect"] = INTERNAL_ROUTE + parcel.key
+        del self.headers["Accept-Ranges"]  # nginx says that itself, and would say it twice
+        self._parcel = parcel
+        self._answer = answer
+        self._lend = lend
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Grant the bytes."""
+        if source := await self._lend(self._parcel.key, "GET"):
+            self.headers[SOURCE_FIELD] = source
+        if self._answer.carries_first_byte and self._parcel.on_first_byte:
+            await self._parcel.on_first_byte()
+        await super().__call__(scope, receive, send)
+
+
+def _asks_for_start(headers: Headers, size_bytes: int) -> bool:
+    match select_ranges(headers.get("Range"), size_bytes):
+        case PartialObject(ranges=ranges):
+            return any(wanted.start == 0 for wanted in ranges)
+        case UnsatisfiableRange():
+            return False
+        case _:
+            return True
+
+
+def _nginx_agrees(headers: Headers, answer: Answer) -> bool:
+    """Tell whether nginx, given the same request and our header fields, sends exactly what was planned."""
+    if not answer.parts or "If-Match" in headers or "If-Unmodified-Since" in headers:
+        return False
+    lines = headers.getlist("Range")
+    is_single = len(lines) == 1 and _SINGLE_RANGE.fullmatch(lines[0]) is not None
+    return not lines or (is_single and answer.status is HTTPStatus.PARTIAL_CONTENT)
