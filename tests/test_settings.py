@@ -40,6 +40,7 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "database_url": f"sqlite://{tmp_path}/pet-data/pet.sqlite3",
         "media_url": f"{tmp_path}/pet-data/media",
         "cors_origins": ("local",),
+        "graphiql": True,
         "rate_limits": True,
         "trusted_proxies": (),
         "trust_client_user_id": False,
@@ -58,6 +59,7 @@ def test_every_setting_can_be_given() -> None:
         "PET_DATABASE_URL": "postgres://pet:hush@db:5432/pet",
         "PET_MEDIA_URL": "file:///srv/media",
         "PET_CORS_ORIGINS": "local, https://App.example:8443",
+        "PET_GRAPHIQL": "off",
         "PET_RATE_LIMITS": "off",
         "PET_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
         "PET_TRUST_CLIENT_USER_ID": "1",
@@ -73,6 +75,7 @@ def test_every_setting_can_be_given() -> None:
         "database_url": "postgres://pet:hush@db:5432/pet",
         "media_url": "file:///srv/media",
         "cors_origins": ("local", "https://app.example:8443"),
+        "graphiql": False,
         "rate_limits": False,
         "trusted_proxies": (ip_network("10.0.0.0/8"), ip_network("::1")),
         "trust_client_user_id": True,
@@ -151,6 +154,7 @@ def test_settings_do_not_change() -> None:
             )
             for origins in ("*", "app.example", "https://app.example/", "https://app.example/x", "local,", "none,local")
         ),
+        ("PET_GRAPHIQL", "maybe", "on or off"),
         ("PET_RATE_LIMITS", "maybe", "on or off"),
         *(
             (
@@ -229,6 +233,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_DATABASE_URL", "postgresql://pet:***@db/pet?sslpassword=***&ssl=on", False),
         ("PET_MEDIA_URL", "/data/media", True),
         ("PET_CORS_ORIGINS", "local", True),
+        ("PET_GRAPHIQL", "on", True),
         ("PET_RATE_LIMITS", "off", False),
         ("PET_TRUSTED_PROXIES", "none", True),
         ("PET_TRUST_CLIENT_USER_ID", "off", True),
@@ -288,7 +293,7 @@ def test_the_documented_table_is_the_class() -> None:
 
 def test_documented_defaults_are_the_defaults() -> None:
     plain = {name: default[1:-1] for name, (default, _) in documented().items() if re.fullmatch("`[^`]+`", default)}
-    assert len(plain) == 8
+    assert len(plain) == 9
     assert Settings.load(plain).model_dump() == Settings.load({}).model_dump()
 
 

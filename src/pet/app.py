@@ -34,6 +34,7 @@ from pet.domain.visibility import Visibility
 from pet.edge import Cors, Edge
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
+from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
@@ -213,7 +214,7 @@ def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
     graphql = GraphQLEndpoint(build_schema(), origin_pattern=re.compile(settings.cors_origin_pattern))
     return [
         # A Route, not a Mount: a Mount would answer /graphql with a redirect.
-        Route("/graphql", graphql),
+        *(explored(graphql) if settings.graphiql else [Route("/graphql", graphql)]),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
         *welcome_routes(),

@@ -71,6 +71,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def __init__(self, schema: Schema, *, origin_pattern: Pattern[str]) -> None:
         super().__init__(
             schema,
+            graphql_ide=None,  # browsers get the explorer of `pages`, which needs no other server
             multipart_uploads_enabled=True,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=INIT_WAIT,
