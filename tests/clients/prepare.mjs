@@ -26,9 +26,9 @@ function write(name, text) {
   writeFileSync(file, text);
 }
 
-/** Writes every named block of the document to a file; the address is the only thing that is changed. */
+/** Writes every block of TypeScript and JSON that has a name to a file; the address is the only thing that is changed. */
 function takeOut() {
-  const blocks = readFileSync(DOCUMENT, 'utf8').matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms);
+  const blocks = readFileSync(DOCUMENT, 'utf8').matchAll(/^```(?:ts|json) (\S+)\n(.*?)^```$/gms);
   for (const [, name, text] of blocks) write(name, text.replaceAll(ADDRESS, process.env.GRAPHQL_URL ?? ADDRESS));
 }
 

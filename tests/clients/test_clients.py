@@ -1,4 +1,4 @@
-"""Real clients against a started server: the examples of `docs/graphql-clients.md`, and the audits of both protocols."""
+"""Real clients against a started server: the examples of `docs/graphql-clients.md`, and audits of both protocols."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
 from tests import media_factory
 from tests.e2e.server import Server, serve
 

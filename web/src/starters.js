@@ -85,18 +85,20 @@ subscription FeedActivity {
 }
 `;
 
-const UPLOAD = `# 5. Files go up by the GraphQL multipart request
-#    specification, which this editor does not speak.
-#    From a terminal, with the access token in $TOKEN:
-#
-# curl ${location.origin}${location.pathname} \\
-#   -H "Authorization: Bearer $TOKEN" \\
-#   -F operations='{"variables": {"file": null}, "query":
-#       "mutation U($file: Upload!) { uploadTrack(file: $file)
-#       { track { url } userErrors { message } } }"}' \\
-#   -F map='{"0": ["variables.file"]}' -F 0=@song.mp3
-#
-#    What came of it:
+const UPLOAD = `# 5. Choose a file above: an MP3, OGG, M4A, FLAC or WAV.
+#    It takes the place of $file, a second one of $cover.
+mutation UploadTrack(
+  $file: Upload!
+  $cover: Upload
+  $title: String
+) {
+  uploadTrack(file: $file, cover: $cover, title: $title) {
+    track { fileId title duration url coverUrl }
+    userErrors { code field message }
+  }
+}
+
+# What came of it:
 query MyTracks {
   me {
     username
@@ -120,5 +122,5 @@ export const STARTERS = [
   { query: REGISTER, variables: json({ new: { ...account, username: name, role: 'musician' }, known: account }) },
   { query: FEED, variables: json({ userId: '', after: null }) },
   { query: LIVE },
-  { query: UPLOAD },
+  { query: UPLOAD, variables: json({ file: null, cover: null, title: 'My song' }) },
 ];

@@ -50,7 +50,7 @@ ASSET_HEADERS = {
 }
 
 NOT_OF_A_BROWSER = ("application/json", "application/graphql-response+json")
-OPERATION_PARAMETERS = ("query", "extensions")
+OPERATION_PARAMETERS = ("query", "documentId", "extensions")
 
 
 def explored(graphql: ASGIApp, built: Path = BUILT) -> list[BaseRoute]:

@@ -71,7 +71,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def __init__(self, schema: Schema, *, origin_pattern: Pattern[str]) -> None:
         super().__init__(
             schema,
-            graphql_ide=None,  # browsers get the explorer of `pages`, which needs no other server
             multipart_uploads_enabled=True,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=INIT_WAIT,
@@ -94,6 +93,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 if isinstance(error, Unavailable):
                     response.headers["Retry-After"] = str(error.retry_after_seconds)
             await response(scope, receive, send)
+
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        """Never show a page: browsers get the explorer of `pages`, which needs no other server."""
+        del request
+        return False
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Make the context; a WebSocket may still bring its token in `connection_init`."""

@@ -1,11 +1,12 @@
 import { useSyncExternalStore } from 'react';
 import * as token from './token.js';
+import * as uploads from './uploads.js';
 
-/** The box for the token: every operation is sent with what is in it. */
-export function TokenBar() {
+/** What goes with every operation: the token, and files for those that take some. */
+export function Bar() {
   const current = useSyncExternalStore(token.subscribe, token.get);
   return (
-    <form className="token-bar" onSubmit={(event) => event.preventDefault()}>
+    <form className="bar" onSubmit={(event) => event.preventDefault()}>
       <label htmlFor="token">Access token</label>
       <input
         id="token"
@@ -20,6 +21,9 @@ export function TokenBar() {
         Forget
       </button>
       <output>{current ? 'Sent with every operation' : 'You are a guest'}</output>
+      <label>
+        Files to upload <input type="file" multiple onChange={(event) => uploads.choose(event.target.files)} />
+      </label>
     </form>
   );
 }
