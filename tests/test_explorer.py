@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -17,13 +20,14 @@ from starlette.responses import PlainTextResponse
 from pet.pages.explorer import explored
 from pet.pages.headers import page_headers, policy_of_inline_blocks
 from tests.conftest import StartService
-from tests.e2e.page import open_page
+from tests.e2e.page import built_explorer, open_page
 from tests.e2e.server import serve
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 PAGE = "<!doctype html><title>The explorer</title>"
 SCRIPT = b"export const answer = 42;\n" * 50
-MISSING = Path(__file__).parents[1] / "src" / "pet" / "pages" / "explorer_missing.html"
+ROOT = Path(__file__).parents[1]
+MISSING = ROOT / "src" / "pet" / "pages" / "explorer_missing.html"
 
 
 @pytest.fixture
@@ -142,6 +146,19 @@ async def test_switched_off_a_browser_gets_what_everybody_gets(start_service: St
     assert list(seen[0].json()) == ["errors"]
     assert seen[0].json() == seen[1].json()
     assert (await service.client.get("/graphql/assets/index.js")).status_code == 404
+
+
+@pytest.mark.slow
+def test_a_wheel_contains_all_that_was_built(tmp_path: Path) -> None:
+    folder = built_explorer()
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as opened:
+        packed = {name for name in opened.namelist() if name.startswith("pet/pages/explorer_files/")}
+    built = {path.relative_to(ROOT / "src").as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert packed == built
+    assert "pet/pages/explorer_files/index.html" in packed
 
 
 @pytest.mark.browser

@@ -62,7 +62,7 @@ const CLOSED: [name: string, frames: Frame[], codes: (number | string)[], option
   ['the same id twice', [INIT, subscribe('1', FEED), subscribe('1', FEED)], [4409]],
   ['a message of 2 MB', [`{"type":"connection_init","payload":{"x":"${'y'.repeat(2 << 20)}"}}`], [1009, 4400, 4413]],
   ['a message without a bottom', [`{"type":"connection_init","payload":${'['.repeat(5e4)}${']'.repeat(5e4)}}`], [4400, 1009]],
-  ['a bad token', [{ type: 'connection_init', payload: { Authorization: 'Bearer a.b.c' } }], [4403, 4401]],
+  ['a bad token', [{ type: 'connection_init', payload: { Authorization: 'Bearer a.b.c' } }], [4403]],
   // The client ends the last one: it sees by the handshake that the server does not speak the protocol.
   ['an unknown subprotocol', [], ['HTTP 400', 'HTTP 403', 4406, 'Server sent no subprotocol'], { protocol: 'nope' }],
   ['a page of a foreign origin', [INIT], ['HTTP 403', 4403], { origin: 'http://evil.example' }],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,16 +11,17 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import FilePayload, Page, Route, expect
 
-from pet.pages.explorer import BUILT
 from tests import media_factory
 from tests.conftest import Person, RunningService
-from tests.e2e.page import open_page, other_origin
-from tests.e2e.server import Server, serve
-from tests.e2e.test_worked_examples import LONG_SONG, PLAYER
+from tests.e2e.page import PLAYER, built_explorer, open_page, other_origin
+from tests.e2e.server import DEADLINE, Server, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SONG = media_factory.mp3(1.0, title="Night Train")
+LONG_SONG = media_factory.wav(240.0)
+"""About 20 MB: a player does not load it whole before it plays."""
+
 WATCH_POLICY = """
     window.violations = [];
     document.addEventListener('securitypolicyviolation', (event) => window.violations.push(event.violatedDirective));
@@ -68,13 +68,13 @@ class Explorer:
 
     async def require_answer(self, text: str) -> None:
         """Wait until the answer holds a text."""
-        await expect(self.page.locator(".result-window .view-lines")).to_contain_text(text)
+        await expect(self.page.locator(".result-window .view-lines")).to_contain_text(text, timeout=DEADLINE * 1000)
 
 
 @pytest.fixture
 async def explorer(tmp_path: Path) -> AsyncIterator[Explorer]:
     """The explorer, just opened; at the end nothing may have broken its policy or been asked of anyone else."""
-    require_built()
+    built_explorer()
     async with serve(tmp_path / "data") as server, open_page("about:blank") as page:
         opened = Explorer(page, server)
         await page.set_viewport_size({"width": 1440, "height": 900})
@@ -106,15 +106,6 @@ async def cut_off(explorer: Explorer) -> AsyncIterator[None]:
     await explorer.page.context.route("**/*", let_through)
     explorer.page.on("websocket", lambda socket: note_socket(socket.url))
     yield
-
-
-def require_built() -> None:
-    """Skip the test where the explorer was not built, but never where CI should have seen to it."""
-    if (BUILT / "index.html").exists():
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail("the explorer is not built: `make explorer` builds it")
-    pytest.skip("the explorer is not built: `make explorer` builds it")
 
 
 async def test_a_field_is_completed_and_the_query_runs(explorer: Explorer) -> None:
