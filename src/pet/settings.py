@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import SplitResult, urlsplit
+from urllib.request import url2pathname
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -170,6 +171,10 @@ class Settings(BaseSettings):
     """Where audio and image bytes are kept: a folder's path or a `file://` URL.
     Default: the folder `media` in the data directory."""
 
+    engine_timeout: Annotated[float, Field(ge=0.1, le=60), Must("a number of seconds from 0.1 to 60")] = 2.0
+    """How long one call of a server behind the service (database, cache, store, broker) may take, in seconds, before it
+    counts as down. Default: `2`."""
+
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...],
         BeforeValidator(_words),
@@ -243,6 +248,14 @@ class Settings(BaseSettings):
         return Path(self.database_url.removeprefix("sqlite://")) if is_embedded else None
 
     @property
+    def media_folder(self) -> Path | None:
+        """The folder that holds audio and images; None where they are a server's."""
+        scheme, separator, path = self.media_url.partition("://")
+        if not separator:
+            return Path(self.media_url)
+        return Path(url2pathname(path)) if scheme == "file" else None
+
+    @property
     def cors_origin_pattern(self) -> str:
         """A regular expression that the whole of an allowed `Origin` header matches, and nothing else."""
         patterns = [_LOCAL_ORIGIN if origin == LOCAL else re.escape(origin) for origin in self.cors_origins]
@@ -309,6 +322,8 @@ def _shown(value: object) -> str:
             return "***"
         case bool():
             return "on" if value else "off"
+        case float():
+            return f"{value:g}"
         case tuple():
             return ",".join(map(str, value)) or "none"
     return _masked(str(value))

@@ -11,6 +11,9 @@ from pet.storage.sql.database import Row, Statements
 from tests.conftest import Person, Service
 from tests.schema.operations import DOCUMENT
 from tests.schema.seeding import Seeds
+from tests.setups import on_embedded
+
+pytestmark = on_embedded
 
 PAGE = """
 query Page($first: Int) {

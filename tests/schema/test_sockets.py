@@ -14,6 +14,7 @@ from pet.domain.ids import UserId
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.schema.operations import DOCUMENT, run
 from tests.schema.talking import close_code, greet, hear, listening, say, serving, talking
+from tests.setups import on_embedded
 
 INIT = {"type": "connection_init"}
 SUBSCRIBE: dict[str, Any] = {"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }"}}
@@ -145,6 +146,7 @@ async def test_a_subscription_tells_what_one_may_see_and_nothing_else(
     assert edge["node"]["id"] == second["id"]
 
 
+@on_embedded
 async def test_an_operation_that_an_engine_fails_is_told_and_the_next_one_runs(
     service: Service, live: str, ann: Person
 ) -> None:
@@ -153,7 +155,7 @@ async def test_an_operation_that_an_engine_fails_is_told_and_the_next_one_runs(
         await greet(socket, ann)
         with closing(sqlite3.connect(service.settings.database_file)) as database:
             database.execute("ALTER TABLE session RENAME TO lost")
-            service.services.accounts.sessions.forget_user(UserId(ann.user_id))
+            await service.services.accounts.sessions.forget_user(UserId(ann.user_id))
             refused = await ask(socket, DOCUMENT, "Me")
             database.execute("ALTER TABLE lost RENAME TO session")
         assert refused["type"] == "error"
