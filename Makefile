@@ -57,7 +57,8 @@ browser: ## install Chromium for the browser tests, where it is missing
 
 clean: ## remove .venv and every cache; pet-data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
-	rm -rf web/node_modules tests/clients/node_modules src/pet/pages/explorer_files
+	rm -rf web/node_modules src/pet/pages/explorer_files
+	cd tests/clients && rm -rf node_modules build examples
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: a lock file that changed is installed again, one that did not costs nothing.

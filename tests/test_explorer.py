@@ -158,7 +158,7 @@ def test_a_wheel_contains_all_that_was_built(tmp_path: Path) -> None:
         packed = {name for name in opened.namelist() if name.startswith("pet/pages/explorer_files/")}
     built = {path.relative_to(ROOT / "src").as_posix() for path in folder.rglob("*") if path.is_file()}
     assert packed == built
-    assert "pet/pages/explorer_files/index.html" in packed
+    assert {f"pet/pages/explorer_files/{name}" for name in ("index.html", "licenses.md")} <= packed
 
 
 @pytest.mark.browser

@@ -28,6 +28,7 @@ export default defineConfig({
     assetsDir: ASSETS,
     emptyOutDir: true,
     assetsInlineLimit: 0, // every file of its own: the page's policy allows no script that is written in a URL
+    license: { fileName: 'licenses.md' }, // of what is bundled: a wheel distributes it
     chunkSizeWarningLimit: 8192, // kilobytes; Monaco is one large editor
     reportCompressedSize: false,
     rolldownOptions: {

@@ -6,6 +6,7 @@ says how to get them.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 
@@ -94,7 +95,7 @@ class Assets(StaticFiles):
             try:
                 return self._marked(await super().get_response(f"{path}.gz", scope), {"Content-Encoding": "gzip"})
             except HTTPException as error:
-                if error.status_code != 404:
+                if error.status_code != HTTPStatus.NOT_FOUND:
                     raise
         return self._marked(await super().get_response(path, scope), {})
 
