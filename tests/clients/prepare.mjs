@@ -67,7 +67,7 @@ function compileWithRelay(operations) {
 
 const warnings = [];
 console.warn = (...words) => warnings.push(words.join(' '));
-rmSync(EXAMPLES, { recursive: true, force: true });
+for (const folder of [EXAMPLES, 'build']) rmSync(folder, { recursive: true, force: true });
 takeOut();
 const operations = parse(readFileSync(CONTRACT, 'utf8'));
 await generateTypes(operations);
