@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve demo test test-fast lint migration lock sdl browser nginx clean
+.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,10 @@ help: ## list the targets
 install: $(VENV)/.runtime ## make .venv with all that the service needs
 
 serve: install ## start the service (docs/settings.md lists its settings)
+	@$(MAKE) --no-print-directory --silent explorer 2>&1 | grep -v '^make' || true
 	@exec $(BIN)/pet serve
+
+explorer: $(VENV)/.explorer ## build GraphiQL, the explorer at /graphql (needs npm; `make serve` does it where it can)
 
 demo: install ## fill the service with a few people and playable tracks, to look around
 	@exec $(BIN)/pet demo
@@ -46,6 +49,9 @@ lock: $(VENV)/.build ## renew requirements/ from pyproject.toml (UPGRADE=1 takes
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group build -c requirements/dev.txt -o requirements/build.txt
 
+wheel: explorer $(VENV)/.build ## build the wheel, with the explorer in it, into dist/
+	@$(BIN)/python -m hatchling build -t wheel
+
 browser: ## install Chromium for the browser tests, where it is missing
 	@sh .ci/browser
 
@@ -54,6 +60,8 @@ nginx: ## install nginx for the tests of deliveries, where it is missing
 
 clean: ## remove .venv and every cache; pet-data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	rm -rf web/node_modules src/pet/pages/explorer_files
+	cd tests/clients && rm -rf node_modules build examples
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: a lock file that changed is installed again, one that did not costs nothing.
@@ -70,4 +78,8 @@ $(VENV)/.runtime: $(VENV)/.build requirements/runtime.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.explorer: $(wildcard web/*.* web/src/*.*) web/.npmrc .ci/explorer | $(VENV)/.build
+	@sh .ci/explorer
 	@touch $@

@@ -44,6 +44,7 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "amqp_url": None,
         "engine_timeout": 2.0,
         "cors_origins": ("local",),
+        "graphiql": True,
         "rate_limits": True,
         "trusted_proxies": (),
         "trust_client_user_id": False,
@@ -66,6 +67,7 @@ def test_every_setting_can_be_given() -> None:
         "PET_AMQP_URL": "amqps://pet:hush@broker/music",
         "PET_ENGINE_TIMEOUT": "0.5",
         "PET_CORS_ORIGINS": "local, https://App.example:8443",
+        "PET_GRAPHIQL": "off",
         "PET_RATE_LIMITS": "off",
         "PET_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
         "PET_TRUST_CLIENT_USER_ID": "1",
@@ -85,6 +87,7 @@ def test_every_setting_can_be_given() -> None:
         "amqp_url": "amqps://pet:hush@broker/music",
         "engine_timeout": 0.5,
         "cors_origins": ("local", "https://app.example:8443"),
+        "graphiql": False,
         "rate_limits": False,
         "trusted_proxies": (ip_network("10.0.0.0/8"), ip_network("::1")),
         "trust_client_user_id": True,
@@ -186,6 +189,7 @@ def test_settings_do_not_change() -> None:
             )
             for origins in ("*", "app.example", "https://app.example/", "https://app.example/x", "local,", "none,local")
         ),
+        ("PET_GRAPHIQL", "maybe", "on or off"),
         ("PET_RATE_LIMITS", "maybe", "on or off"),
         *(
             (
@@ -307,6 +311,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_AMQP_URL", "amqp://pet:***@broker", False),
         ("PET_ENGINE_TIMEOUT", "2", True),
         ("PET_CORS_ORIGINS", "local", True),
+        ("PET_GRAPHIQL", "on", True),
         ("PET_RATE_LIMITS", "off", False),
         ("PET_TRUSTED_PROXIES", "none", True),
         ("PET_TRUST_CLIENT_USER_ID", "off", True),

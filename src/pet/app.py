@@ -38,6 +38,7 @@ from pet.engines import Engines, open_engines
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
 from pet.metrics import Metrics, Sampler, metrics_routes
+from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.errors import on_domain_error, on_http_error
@@ -240,7 +241,7 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
     graphql = GraphQLEndpoint(build_schema(), origin_pattern=re.compile(settings.cors_origin_pattern))
     return [
         # A Route, not a Mount: a Mount would answer /graphql with a redirect.
-        Route("/graphql", graphql),
+        *(explored(graphql) if settings.graphiql else [Route("/graphql", graphql)]),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
         *welcome_routes(media_origin),

@@ -258,10 +258,11 @@ async def _ensure_tables(settings: Settings) -> None:
 def _welcome(settings: Settings) -> None:
     """Say where everything is, on standard error: standard output is nobody's log."""
     url = settings.public_url
+    graphql = "explorer" if settings.graphiql else "GraphQL"
     lines = (
         f"PET is ready, on {settings.host}, port {settings.port}.",
         f"  app       {url}/",
-        f"  explorer  {url}/graphql",
+        f"  {graphql:<8}  {url}/graphql",
         f"  health    {url}/health/ready",
     )
     click.echo("\n".join(lines), err=True)

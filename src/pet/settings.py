@@ -245,6 +245,9 @@ class Settings(BaseSettings):
     """The web origins whose pages may call the service, separated by commas; `local` stands for localhost, 127.0.0.1
     and [::1] on any port, `none` for no origin. Default: `local`."""
 
+    graphiql: Annotated[bool, Must("on or off")] = True
+    """Whether browsers that open `/graphql` get GraphiQL, the explorer of the API. Default: `on`."""
+
     rate_limits: Annotated[bool, Must("on or off")] = True
     """Whether rate limits are enforced; `off` is meant for load tests. Default: `on`."""
 

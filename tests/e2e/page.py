@@ -8,9 +8,12 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, async_playwright
+
+from pet.pages.explorer import BUILT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -21,6 +24,24 @@ ARGUMENTS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+
+PLAYER = """async (url) => {
+    const audio = document.body.appendChild(new Audio(url));
+    audio.controls = true;
+    const next = (name) => new Promise((done, failed) => {
+        audio.addEventListener(name, done, { once: true });
+        audio.addEventListener('error', () => failed(new Error(audio.error.message)), { once: true });
+    });
+    await next('loadedmetadata');
+    await audio.play();
+    await next('timeupdate');
+    const sought = next('seeked');
+    audio.currentTime = 200;
+    await sought;
+    await next('timeupdate');
+    return { duration: Math.round(audio.duration), at: Math.floor(audio.currentTime), paused: audio.paused };
+}"""
+"""Plays a track of 240 seconds, seeks to 200, and tells where that led."""
 
 
 class _EmptyPage(BaseHTTPRequestHandler):
@@ -45,6 +66,15 @@ def installed_browser() -> str:
     if found is None:
         pytest.skip("no Chromium is on the PATH: `make browser` installs one")
     return found
+
+
+def built_explorer() -> Path:
+    """Return the folder of the built explorer; skip the test where it was not built, but never in CI."""
+    if (BUILT / "index.html").exists():
+        return BUILT
+    if os.environ.get("CI") == "true":
+        pytest.fail("the explorer is not built: `make explorer` builds it")
+    pytest.skip("the explorer is not built: `make explorer` builds it")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from playwright.async_api import Page
 
 from tests import media_factory
 from tests.conftest import CONTRACT, Person
-from tests.e2e.page import installed_browser, open_page, other_origin
+from tests.e2e.page import PLAYER, installed_browser, open_page, other_origin
 from tests.e2e.server import Server, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -61,23 +61,6 @@ SHOWN_SIZE = """(url) => new Promise((done, failed) => {
     image.onload = () => done([image.naturalWidth, image.naturalHeight]);
     image.src = url;
 })"""
-
-PLAYER = """async (url) => {
-    const audio = document.body.appendChild(new Audio(url));
-    audio.controls = true;
-    const next = (name) => new Promise((done, failed) => {
-        audio.addEventListener(name, done, { once: true });
-        audio.addEventListener('error', () => failed(new Error(audio.error.message)), { once: true });
-    });
-    await next('loadedmetadata');
-    await audio.play();
-    await next('timeupdate');
-    const sought = next('seeked');
-    audio.currentTime = 200;
-    await sought;
-    await next('timeupdate');
-    return { duration: Math.round(audio.duration), at: Math.floor(audio.currentTime), paused: audio.paused };
-}"""
 
 
 @dataclass

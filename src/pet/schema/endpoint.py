@@ -94,6 +94,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                     response.headers["Retry-After"] = str(error.retry_after_seconds)
             await response(scope, receive, send)
 
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        """Never show a page: browsers get the explorer of `pages`, which needs no other server."""
+        del request
+        return False
+
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Make the context; a WebSocket may still bring its token in `connection_init`."""
         del response
