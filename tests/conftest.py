@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from pet.app import Overrides, create_app
 from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
+from tests.engines.postgres import PostgresServer, running_postgres
 
 CONTRACT = Path(__file__).parent / "contract"
 PASSWORD = "correct horse 1"
@@ -111,6 +112,20 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "pet.sqlite3"
     asyncio.run(apply_migrations(f"sqlite://{path}"))
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL for this session, started for the first test that asks for it."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """The URL of an empty, migrated PostgreSQL database of this test's own."""
+    async with postgres_server.database() as name:
+        yield postgres_server.url(name)
 
 
 @pytest.fixture

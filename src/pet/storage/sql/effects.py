@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import singledispatch
+from functools import partial, singledispatch
 
 from pet.domain.effects import (
     AcceptRequests,
@@ -25,7 +25,7 @@ from pet.domain.ids import UserId, new_object_id
 from pet.domain.profiles import Profile
 from pet.domain.texts import identity_key
 from pet.domain.times import Clock, to_milliseconds
-from pet.storage.sql.database import STEP, Database, Statements, placeholders
+from pet.storage.sql.database import STEP, Database, Statements, in_steps, placeholders
 from pet.storage.sql.profiles import insert_profile
 
 
@@ -43,7 +43,7 @@ class SqlProjections:
             mark = {"event_id": event.event_id, "applied_ms": to_milliseconds(self._clock())}
             if not await sql.insert_new("applied_event", mark):
                 return False
-            for effect in effects:
+            for effect in _in_order_of_locks(effects):
                 await _apply(effect, sql)
             return True
 
@@ -53,13 +53,25 @@ class SqlProjections:
         """See `Projections.purge`."""
         now = to_milliseconds(self._clock())
         await self._db.atomically(lambda sql: _remove_profile(sql, user_id, now))
-        while await self._db.atomically(lambda sql: _remove_follows(sql, user_id)):
-            pass
+        for counter, mine, other in (
+            ("followers", "follower_id", "following_id"),
+            ("following", "following_id", "follower_id"),
+        ):
+            remove = partial(_remove_follows, counter=counter, mine=mine, other=other, user_id=user_id)
+            while await self._db.atomically(remove) == STEP:
+                pass
         await self._db.delete_in_steps("activity", "object_id", "actor_id = ?", user_id)
 
     async def trim(self, *, before: datetime) -> None:
         """See `Projections.trim`."""
         await self._db.delete_in_steps("applied_event", "event_id", "applied_ms < ?", to_milliseconds(before))
+
+
+def _in_order_of_locks(effects: Sequence[Effect]) -> Sequence[Effect]:
+    """Return effects with the counters first, by user: two who follow each other would else wait for each other."""
+    counters = [effect for effect in effects if isinstance(effect, AddStats)]
+    others = [effect for effect in effects if not isinstance(effect, AddStats)]
+    return [*sorted(counters, key=lambda effect: effect.user_id), *others]
 
 
 @singledispatch
@@ -77,11 +89,15 @@ async def _(effect: CreateProfile, sql: Statements) -> None:
         created_at=effect.at,
         updated_at=effect.at,
     )
-    if await sql.row("SELECT 1 AS found FROM applied_event WHERE event_id = ?", _purged(effect.user_id)):
+    # Held until the profile is there: a purge at the same moment waits at the same mark, and finds what to remove.
+    if not await sql.insert_new("applied_event", {"event_id": _purged(effect.user_id), "applied_ms": 0}):
         return
     stale = "DELETE FROM profile WHERE username_key = ? AND user_id <> ?"
-    await sql.run(stale, identity_key(effect.username), effect.user_id)
-    await insert_profile(sql, profile)
+    is_there = await sql.row("SELECT 1 AS found FROM profile WHERE user_id = ?", effect.user_id) is not None
+    while not is_there:  # again, when another creation took the name after the stale profile was deleted
+        await sql.run(stale, identity_key(effect.username), effect.user_id)
+        is_there = await insert_profile(sql, profile)
+    await sql.run("DELETE FROM applied_event WHERE event_id = ?", _purged(effect.user_id))
 
 
 @_apply.register
@@ -136,13 +152,14 @@ async def _(effect: AcceptRequests, sql: Statements) -> None:
     )
     states = (FollowState.FOLLOWING.value, FollowState.PENDING.value)
     accepted = await sql.rows(accept, states[0], effect.user_id, states[1], to_milliseconds(effect.at))
+    follower_ids = [row["follower_id"] for row in accepted]
+    await sql.lock("profile", "user_id", effect.user_id, *follower_ids)
     await sql.run("UPDATE profile SET followers = followers + ? WHERE user_id = ?", len(accepted), effect.user_id)
-    await _count(sql, "following", 1, [row["follower_id"] for row in accepted])
+    await _count(sql, "following", 1, follower_ids)
 
 
 async def _count(sql: Statements, counter: str, change: int, user_ids: Sequence[str]) -> None:
-    for start in range(0, len(user_ids), STEP):
-        some = user_ids[start : start + STEP]
+    for some in in_steps(user_ids):
         update = f"UPDATE profile SET {counter} = {counter} + ? WHERE user_id IN ({placeholders(some)})"
         await sql.run(update, change, *some)
 
@@ -161,20 +178,15 @@ async def _remove_profile(sql: Statements, user_id: str, at_ms: int) -> None:
     await sql.run("DELETE FROM profile_word WHERE user_id = ?", user_id)
 
 
-async def _remove_follows(sql: Statements, user_id: str) -> bool:
-    """Remove some follows of either direction; tell whether there may be more."""
-    removed = 0
-    for counter, mine, other in (
-        ("followers", "follower_id", "following_id"),
-        ("following", "following_id", "follower_id"),
-    ):
-        some = f"SELECT object_id FROM follow WHERE {mine} = ? LIMIT {STEP}"
-        delete = f"DELETE FROM follow WHERE object_id IN ({some}) RETURNING {other} AS other_id, state"
-        rows = await sql.rows(delete, user_id)
-        counted = [row["other_id"] for row in rows if row["state"] == FollowState.FOLLOWING.value]
-        await _count(sql, counter, -1, counted)
-        removed += len(rows)
-    return removed > 0
+async def _remove_follows(sql: Statements, *, counter: str, mine: str, other: str, user_id: str) -> int:
+    """Remove some follows of one direction, and count them down on the other side; return how many."""
+    some = f"SELECT object_id FROM follow WHERE {mine} = ? LIMIT {STEP}{sql.for_update}"
+    delete = f"DELETE FROM follow WHERE object_id IN ({some}) RETURNING {other} AS other_id, state"
+    rows = await sql.rows(delete, user_id)
+    counted = [row["other_id"] for row in rows if row["state"] == FollowState.FOLLOWING.value]
+    await sql.lock("profile", "user_id", *counted)
+    await _count(sql, counter, -1, counted)
+    return len(rows)
 
 
 async def _announce(sql: Statements, actor_id: str, action: Action, track_id: str | None, at_ms: int) -> None:
