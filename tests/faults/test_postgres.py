@@ -51,6 +51,12 @@ class Town:
         response = await self.service.client.post(path, json={"followerId": self.ann.user_id}, headers=self.ann.headers)
         return response.status_code, response.json()
 
+    async def tell(self, bio: str) -> tuple[int, Any]:
+        """Let Ann tell something about herself."""
+        path = f"/users/{self.ann.user_id}/profile"
+        response = await self.service.client.put(path, json={"bio": bio}, headers=self.ann.headers)
+        return response.status_code, response.json()
+
     async def eventually(self, path: str, is_right: Callable[[Any], bool], *, within: float) -> Any:
         """Ask again and again until the answer is right; return it."""
         async with asyncio.timeout(within):
@@ -222,9 +228,7 @@ async def test_a_link_that_dies_in_the_middle_of_a_transaction_leaves_no_lock(
     town: Town, at_next_commit: Callable[[Link, Fault], None]
 ) -> None:
     at_next_commit(town.link, Fault.HANG)
-    change = {"json": {"bio": "lost"}, "headers": town.ann.headers}
-    response = await town.service.client.put(f"/users/{town.ann.user_id}/profile", **change)
-    assert (response.status_code, response.json()) == down("User")
+    assert await town.tell("lost") == down("User")
     async with asyncio.timeout(2):
         await town.direct.execute("UPDATE profile SET location = 'Oslo'")
     assert await town.direct.fetchval("SELECT bio FROM profile WHERE username = 'ann'") is None
@@ -235,11 +239,9 @@ async def test_a_lock_that_lasts_costs_a_request_but_no_connection(town: Town) -
     before = town.link.connections
     async with town.direct.transaction():
         await town.direct.execute("SELECT * FROM profile FOR UPDATE")
-        change = {"json": {"bio": "late"}, "headers": town.ann.headers}
-        response = await town.service.client.put(f"/users/{town.ann.user_id}/profile", **change)
-        assert (response.status_code, response.json()) == down("User")
+        assert await town.tell("late") == down("User")
     assert town.link.connections == before
-    assert (await town.service.client.put(f"/users/{town.ann.user_id}/profile", **change)).status_code == 200
+    assert (await town.tell("in time"))[0] == 200
 
 
 async def test_the_database_is_closed_in_time_while_the_engine_hangs(

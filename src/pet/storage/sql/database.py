@@ -9,7 +9,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from asyncpg.exceptions import InterfaceError, PostgresError, TransactionRollbackError
+from asyncpg.exceptions import (
+    InterfaceError,
+    InvalidCachedStatementError,
+    OutdatedSchemaCacheError,
+    PostgresError,
+    TransactionRollbackError,
+)
 from tortoise import Tortoise
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.config import AppConfig, ConnectionConfig, TortoiseConfig
@@ -29,6 +35,9 @@ Row = dict[str, Any]
 CONNECTION = "default"
 ATTEMPTS = 5
 """How often a transaction is tried that PostgreSQL breaks off to end a deadlock: each time, another of them gets by."""
+
+_TRY_AGAIN = (TransactionRollbackError, InvalidCachedStatementError, OutdatedSchemaCacheError)
+"""The last two follow a migration: asyncpg has forgotten then what it knew of the tables before."""
 
 SETTLING_SECONDS = 5.0
 STEP = 500
@@ -185,7 +194,7 @@ class Database:
 
 async def _transaction(work: Work[T]) -> T:
     for _ in range(ATTEMPTS - 1):
-        with suppress(TransactionRollbackError):
+        with suppress(*_TRY_AGAIN):
             return await _attempt(work)
     return await _attempt(work)
 

@@ -189,6 +189,8 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
 
 def why_it_cannot_be_opened(error: BaseException) -> str:
     """Return what is wrong and what to do, for an operator whose database cannot be opened."""
+    if isinstance(error.__cause__, asyncpg.PostgresError):  # Tortoise wraps some of them
+        error = error.__cause__
     advice = next(advice for kind, advice in _ADVICE if isinstance(error, kind))
     text = re.sub(r"^\[[^\]]*\] ", "", str(error).partition("\n")[0]).rstrip(".")  # without `[Errno 111]`
     what = text[:1].upper() + text[1:] or "PostgreSQL did not answer in time"
