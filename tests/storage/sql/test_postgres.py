@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from tests.contract_suites.conftest import sql_store
-from tests.contract_suites.scene import editing
+from tests.contract_suites.scene import editing, everything_at_once
 from tests.engines.postgres import HOST, PostgresServer
 from tests.engines.tls import tls_front
 from tests.faults.link import Fault, faulty_link
@@ -250,6 +250,15 @@ async def test_a_connection_with_an_open_transaction_is_not_given_to_the_next(
         assert await database.rows("SELECT blob_key FROM blob_reservation") == [{"blob_key": "kept"}]
 
 
+async def test_nobody_waits_in_a_circle(postgres_server: PostgresServer, postgres_url: str) -> None:
+    async with open_database(postgres_url) as database:
+        await everything_at_once(sql_store(database))
+    watcher = await asyncpg.connect(postgres_url)
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    assert await watcher.fetchval(deadlocks) == 0
+    await watcher.close()
+
+
 async def test_those_who_wait_for_each_other_are_both_served(postgres_server: PostgresServer) -> None:
     async with postgres_server.database() as name:
         await postgres_server.execute(f"ALTER DATABASE {name} SET deadlock_timeout = '20ms'")
@@ -277,6 +286,29 @@ async def _lock_crosswise(database: Database) -> None:
     await asyncio.gather(*(database.atomically(partial(work, keys=keys)) for keys in ("ab", "ba")))
     assert await database.rows("SELECT sum(reserved_ms)::int AS n FROM blob_reservation") == [{"n": 4}]
     assert len(attempts) > 4
+
+
+async def test_steps_of_deleting_end_when_all_is_gone_though_another_process_deletes_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pet.storage.sql.database.STEP", 2)
+
+    async def slow_run(self: Statements, sql: str, *values: object) -> int:
+        count = await run(self, sql, *values)
+        await asyncio.sleep(0.01)
+        return count
+
+    run = Statements.run
+    for number in range(9):
+        record = {"blob_key": f"{number}", "reserved_ms": 0}
+        await database.atomically(partial(Statements.insert, table="blob_reservation", record=record))
+    monkeypatch.setattr(Statements, "run", slow_run)
+
+    async def delete() -> list[dict[str, object]]:
+        await database.delete_in_steps("blob_reservation", "blob_key", "reserved_ms = ?", 0)
+        return await database.rows("SELECT * FROM blob_reservation")
+
+    assert await asyncio.gather(*(delete() for _ in range(3))) == [[]] * 3
 
 
 async def test_a_socket_of_the_machine_is_reached_by_its_folder(postgres_server: PostgresServer) -> None:

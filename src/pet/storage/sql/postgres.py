@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
-from asyncpg.exceptions import InterfaceError
+from asyncpg.exceptions import InterfaceError, PostgresError
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionalDBClient
 from tortoise.connection import get_connections
@@ -189,7 +189,7 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
 
 def why_it_cannot_be_opened(error: BaseException) -> str:
     """Return what is wrong and what to do, for an operator whose database cannot be opened."""
-    if isinstance(error.__cause__, asyncpg.PostgresError):  # Tortoise wraps some of them
+    if isinstance(error.__cause__, PostgresError):  # Tortoise wraps some of them
         error = error.__cause__
     advice = next(advice for kind, advice in _ADVICE if isinstance(error, kind))
     text = re.sub(r"^\[[^\]]*\] ", "", str(error).partition("\n")[0]).rstrip(".")  # without `[Errno 111]`
