@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 from tests.contract_suites.conftest import sql_store
 from tests.contract_suites.scene import editing, everything_at_once
+from tests.contract_suites.test_races import pause_after
 from tests.engines.postgres import HOST, PostgresServer
 from tests.engines.tls import tls_front
 from tests.faults.link import Fault, faulty_link
@@ -250,7 +251,10 @@ async def test_a_connection_with_an_open_transaction_is_not_given_to_the_next(
         assert await database.rows("SELECT blob_key FROM blob_reservation") == [{"blob_key": "kept"}]
 
 
-async def test_nobody_waits_in_a_circle(postgres_server: PostgresServer, postgres_url: str) -> None:
+async def test_nobody_waits_in_a_circle(
+    postgres_server: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause_after(monkeypatch, seconds=0.002)
     async with open_database(postgres_url) as database:
         await everything_at_once(sql_store(database))
     watcher = await asyncpg.connect(postgres_url)
@@ -293,16 +297,10 @@ async def test_steps_of_deleting_end_when_all_is_gone_though_another_process_del
 ) -> None:
     monkeypatch.setattr("pet.storage.sql.database.STEP", 2)
 
-    async def slow_run(self: Statements, sql: str, *values: object) -> int:
-        count = await run(self, sql, *values)
-        await asyncio.sleep(0.01)
-        return count
-
-    run = Statements.run
     for number in range(9):
         record = {"blob_key": f"{number}", "reserved_ms": 0}
         await database.atomically(partial(Statements.insert, table="blob_reservation", record=record))
-    monkeypatch.setattr(Statements, "run", slow_run)
+    pause_after(monkeypatch, seconds=0.01)
 
     async def delete() -> list[dict[str, object]]:
         await database.delete_in_steps("blob_reservation", "blob_key", "reserved_ms = ?", 0)
