@@ -171,8 +171,9 @@ class Database:
 
         async def work(sql: Statements) -> int:
             # Locked, lest another process deletes some of them first: fewer than a step would seem to be the last one.
-            some = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {STEP}{sql.for_update}"
-            return await sql.run(f"DELETE FROM {table} WHERE {key} IN ({some})", *values)
+            some = f"SELECT {key} AS found FROM {table} WHERE {condition} LIMIT {STEP}{sql.for_update}"
+            found = [row["found"] for row in await sql.rows(some, *values)]
+            return await sql.run(f"DELETE FROM {table} WHERE {key} IN ({placeholders(found)})", *found)
 
         while await self.atomically(work) == STEP:
             pass

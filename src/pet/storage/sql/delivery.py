@@ -45,7 +45,7 @@ class SqlOutbox:
         """See `Outbox.pending`."""
         select = (
             "SELECT * FROM outbox WHERE delivered_ms IS NULL AND event_id > ? AND occurred_ms <= ?"
-            " ORDER BY event_id LIMIT ?"
+            " ORDER BY delivered_ms, event_id LIMIT ?"  # the index's whole order: PostgreSQL would sort all else
         )
         rows = await self._db.rows(select, after or "", self._ago(older_than), limit)
         return [_from_row(row) for row in rows]
@@ -72,7 +72,10 @@ class SqlOutbox:
 
     async def unpublished(self, *, older_than: timedelta, limit: int) -> Sequence[Event]:
         """See `Outbox.unpublished`."""
-        select = "SELECT * FROM outbox WHERE published_ms IS NULL AND occurred_ms <= ? ORDER BY event_id LIMIT ?"
+        select = (
+            "SELECT * FROM outbox WHERE published_ms IS NULL AND occurred_ms <= ?"
+            " ORDER BY published_ms, event_id LIMIT ?"
+        )
         return [_from_row(row) for row in await self._db.rows(select, self._ago(older_than), limit)]
 
     async def mark_published(self, event_ids: Sequence[EventId]) -> None:

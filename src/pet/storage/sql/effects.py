@@ -180,9 +180,10 @@ async def _remove_profile(sql: Statements, user_id: str, at_ms: int) -> None:
 
 async def _remove_follows(sql: Statements, *, counter: str, mine: str, other: str, user_id: str) -> int:
     """Remove some follows of one direction, and count them down on the other side; return how many."""
-    some = f"SELECT object_id FROM follow WHERE {mine} = ? LIMIT {STEP}{sql.for_update}"
-    delete = f"DELETE FROM follow WHERE object_id IN ({some}) RETURNING {other} AS other_id, state"
-    rows = await sql.rows(delete, user_id)
+    some = f"SELECT object_id, {other} AS other_id, state FROM follow WHERE {mine} = ? LIMIT {STEP}{sql.for_update}"
+    rows = await sql.rows(some, user_id)
+    follows = [row["object_id"] for row in rows]
+    await sql.run(f"DELETE FROM follow WHERE object_id IN ({placeholders(follows)})", *follows)
     counted = [row["other_id"] for row in rows if row["state"] == FollowState.FOLLOWING.value]
     await sql.lock("profile", "user_id", *counted)
     await _count(sql, counter, -1, counted)
