@@ -170,10 +170,10 @@ class Database:
         """
 
         async def work(sql: Statements) -> int:
-            # Locked, lest another process deletes some of them first: fewer than a step would seem to be the last one.
-            some = f"SELECT {key} AS found FROM {table} WHERE {condition} LIMIT {STEP}{sql.for_update}"
+            some = f"SELECT {key} AS found FROM {table} WHERE {condition} LIMIT {STEP}"
             found = [row["found"] for row in await sql.rows(some, *values)]
-            return await sql.run(f"DELETE FROM {table} WHERE {key} IN ({placeholders(found)})", *found)
+            await sql.run(f"DELETE FROM {table} WHERE {key} IN ({placeholders(found)})", *found)
+            return len(found)  # not how many were deleted: where another process deletes too, more may be left
 
         while await self.atomically(work) == STEP:
             pass

@@ -147,15 +147,15 @@ async def _(effect: RetractTrack, sql: Statements) -> None:
 
 @_apply.register
 async def _(effect: AcceptRequests, sql: Statements) -> None:
-    accept = (
-        "UPDATE follow SET state = ? WHERE following_id = ? AND state = ? AND created_ms <= ? RETURNING follower_id"
-    )
-    states = (FollowState.FOLLOWING.value, FollowState.PENDING.value)
-    accepted = await sql.rows(accept, states[0], effect.user_id, states[1], to_milliseconds(effect.at))
-    follower_ids = [row["follower_id"] for row in accepted]
-    await sql.lock("profile", "user_id", effect.user_id, *follower_ids)
+    pending = "following_id = ? AND state = ? AND created_ms <= ?"
+    values = (effect.user_id, FollowState.PENDING.value, to_milliseconds(effect.at))
+    # Profiles before their follows, as everyone does who changes both.
+    asking = await sql.rows(f"SELECT follower_id FROM follow WHERE {pending}", *values)
+    await sql.lock("profile", "user_id", effect.user_id, *(row["follower_id"] for row in asking))
+    accept = f"UPDATE follow SET state = ? WHERE {pending} RETURNING follower_id"
+    accepted = await sql.rows(accept, FollowState.FOLLOWING.value, *values)
     await sql.run("UPDATE profile SET followers = followers + ? WHERE user_id = ?", len(accepted), effect.user_id)
-    await _count(sql, "following", 1, follower_ids)
+    await _count(sql, "following", 1, [row["follower_id"] for row in accepted])
 
 
 async def _count(sql: Statements, counter: str, change: int, user_ids: Sequence[str]) -> None:
@@ -179,15 +179,16 @@ async def _remove_profile(sql: Statements, user_id: str, at_ms: int) -> None:
 
 
 async def _remove_follows(sql: Statements, *, counter: str, mine: str, other: str, user_id: str) -> int:
-    """Remove some follows of one direction, and count them down on the other side; return how many."""
-    some = f"SELECT object_id, {other} AS other_id, state FROM follow WHERE {mine} = ? LIMIT {STEP}{sql.for_update}"
-    rows = await sql.rows(some, user_id)
-    follows = [row["object_id"] for row in rows]
-    await sql.run(f"DELETE FROM follow WHERE object_id IN ({placeholders(follows)})", *follows)
-    counted = [row["other_id"] for row in rows if row["state"] == FollowState.FOLLOWING.value]
-    await sql.lock("profile", "user_id", *counted)
+    """Remove some follows of one direction, and count them down on the other side; return how many there were."""
+    some = f"SELECT object_id, {other} AS other_id FROM follow WHERE {mine} = ? LIMIT {STEP}"
+    found = await sql.rows(some, user_id)
+    await sql.lock("profile", "user_id", *(row["other_id"] for row in found))
+    ids = [row["object_id"] for row in found]
+    delete = f"DELETE FROM follow WHERE object_id IN ({placeholders(ids)}) RETURNING {other} AS other_id, state"
+    removed = await sql.rows(delete, *ids)
+    counted = [row["other_id"] for row in removed if row["state"] == FollowState.FOLLOWING.value]
     await _count(sql, counter, -1, counted)
-    return len(rows)
+    return len(found)
 
 
 async def _announce(sql: Statements, actor_id: str, action: Action, track_id: str | None, at_ms: int) -> None:
