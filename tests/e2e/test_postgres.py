@@ -59,16 +59,24 @@ async def test_an_empty_database_is_migrated_by_command_and_served(tmp_path: Pat
         assert ready == {"status": "ready", "checks": {"database": "up", "media": "up"}}
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate"])
 @pytest.mark.parametrize(
-    ("place", "reason"),
+    ("command", "place", "reason"),
     [
-        ("guest:hush-hush@{host}:{port}/postgres", 'Password authentication failed for user "guest". Check the user'),
-        ("postgres@{host}:{port}/nowhere", 'Database "nowhere" does not exist. Make it with createdb'),
-        ("postgres:hush-hush@{host}:1/pet", "Connect call failed ('127.0.0.1', 1). Check that PostgreSQL runs"),
-        ("postgres:hush-hush@nowhere.invalid/pet", "Name or service not known. Check the host in the URL."),
+        (
+            "serve",
+            "guest:hush-hush@{host}:{port}/pet",
+            'Password authentication failed for user "guest". Check the user',
+        ),
+        ("serve", "postgres@{host}:{port}/nowhere", 'Database "nowhere" does not exist. Make it with createdb'),
+        ("serve", "postgres:hush-hush@nowhere.invalid/pet", "Name or service not known. Check the host in the URL."),
+        (
+            "serve",
+            "postgres:hush-hush@{host}:1/pet",
+            "Connect call failed ('127.0.0.1', 1). Check that PostgreSQL runs",
+        ),
+        ("migrate", "postgres:hush-hush@{host}:1/pet", "Connect call failed ('127.0.0.1', 1). Check that PostgreSQL"),
     ],
-    ids=["password", "database", "refused", "host"],
+    ids=["password", "database", "host", "refused", "refused_to_migrate"],
 )
 async def test_what_is_wrong_is_told_in_one_sentence(
     postgres_server: PostgresServer, tmp_path: Path, command: str, place: str, reason: str
