@@ -223,6 +223,21 @@ async def test_going_public_accepts_and_counts_those_who_wait(store: Store) -> N
     assert [await store.follows.states(fan, [ann]) for fan in fans] == [{ann: FollowState.FOLLOWING}] * 3
 
 
+async def test_going_public_before_any_number_who_wait_counts_each_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("database", "effects"):
+        monkeypatch.setattr(f"pet.storage.sql.{module}.STEP", 3)
+    ann = await store.profile("ann", is_private=True)
+    fans = [await store.profile(f"fan{number}") for number in range(9)]
+    for fan in fans:
+        await store.follow(fan, ann)
+    event = UserUpdated(user_id=ann, occurred_at=after(1), went_public=True)
+    assert sorted(await asyncio.gather(*(apply(store, event) for _ in range(3)))) == [False, False, True]
+    assert (await store.shown(ann)).stats == Stats(followers=9)
+    assert [(await store.shown(fan)).stats for fan in fans] == [Stats(following=1)] * 9
+
+
 async def test_going_public_late_accepts_nobody_who_asked_when_it_was_private_again(store: Store) -> None:
     ann, bob = await store.profile("ann", is_private=True), await store.profile("bob")
     await store.follow(bob, ann, minutes=5)

@@ -86,7 +86,10 @@ class Projections(Protocol):
     """Applies what events cause."""
 
     async def apply(self, event: Event, effects: Sequence[Effect]) -> bool:
-        """Apply an event's effects and remember that they were, in one transaction; False when they had been before."""
+        """Apply an event's effects and remember that they were, in one transaction; False when they had been before.
+
+        `AcceptRequests` has no bound, and may go in steps before that, each of them whole.
+        """
 
     async def purge(self, user_id: UserId) -> None:
         """Remove a user's profile, then follows in both directions (counted down on the other side) and activities.

@@ -95,7 +95,9 @@ async def test_a_migration_that_breaks_off_leaves_nothing_and_can_be_repeated(
     assert await schema(empty_url) == await schema(postgres_url)
 
 
-async def test_a_migration_may_take_longer_than_a_call(empty_url: str) -> None:
+async def test_a_migration_may_take_longer_than_a_call(postgres_server: PostgresServer, empty_url: str) -> None:
+    name = empty_url.rpartition("/")[2].partition("?")[0]
+    await postgres_server.execute(f"ALTER DATABASE {name} SET statement_timeout = '100ms'")
     blocker = await asyncpg.connect(empty_url)
     async with blocker.transaction():
         await blocker.execute("SELECT pg_advisory_xact_lock(7369001)")

@@ -39,6 +39,11 @@ class SqlProjections:
     async def apply(self, event: Event, effects: Sequence[Effect]) -> bool:
         """See `Projections.apply`."""
 
+        for effect in effects:
+            if isinstance(effect, AcceptRequests) and not await self._is_applied(event):
+                while await self._db.atomically(partial(_accept_some, effect=effect)) == STEP:
+                    pass
+
         async def work(sql: Statements) -> bool:
             mark = {"event_id": event.event_id, "applied_ms": to_milliseconds(self._clock())}
             if not await sql.insert_new("applied_event", mark):
@@ -48,6 +53,10 @@ class SqlProjections:
             return True
 
         return await self._db.atomically(work)
+
+    async def _is_applied(self, event: Event) -> bool:
+        select = "SELECT 1 AS found FROM applied_event WHERE event_id = ?"
+        return await self._db.row(select, event.event_id) is not None
 
     async def purge(self, user_id: UserId) -> None:
         """See `Projections.purge`."""
@@ -147,15 +156,27 @@ async def _(effect: RetractTrack, sql: Statements) -> None:
 
 @_apply.register
 async def _(effect: AcceptRequests, sql: Statements) -> None:
-    pending = "following_id = ? AND state = ? AND created_ms <= ?"
-    values = (effect.user_id, FollowState.PENDING.value, to_milliseconds(effect.at))
+    """Nothing is left of it: its steps came before."""
+
+
+async def _accept_some(sql: Statements, *, effect: AcceptRequests) -> int:
+    """Accept some requests, and count them; return how many there were.
+
+    There may be any number. A step needs no mark to count once, as what it accepted waits no more.
+    """
+    pending = (
+        "SELECT object_id, follower_id FROM follow WHERE following_id = ? AND state = ? AND created_ms <= ? LIMIT ?"
+    )
+    states = (FollowState.FOLLOWING.value, FollowState.PENDING.value)
+    asking = await sql.rows(pending, effect.user_id, states[1], to_milliseconds(effect.at), STEP)
     # Profiles before their follows, as everyone does who changes both.
-    asking = await sql.rows(f"SELECT follower_id FROM follow WHERE {pending}", *values)
     await sql.lock("profile", "user_id", effect.user_id, *(row["follower_id"] for row in asking))
-    accept = f"UPDATE follow SET state = ? WHERE {pending} RETURNING follower_id"
-    accepted = await sql.rows(accept, FollowState.FOLLOWING.value, *values)
+    ids = [row["object_id"] for row in asking]
+    accept = f"UPDATE follow SET state = ? WHERE state = ? AND object_id IN ({placeholders(ids)}) RETURNING follower_id"
+    accepted = await sql.rows(accept, *states, *ids)
     await sql.run("UPDATE profile SET followers = followers + ? WHERE user_id = ?", len(accepted), effect.user_id)
     await _count(sql, "following", 1, [row["follower_id"] for row in accepted])
+    return len(asking)
 
 
 async def _count(sql: Statements, counter: str, change: int, user_ids: Sequence[str]) -> None:

@@ -52,13 +52,12 @@ class PostgresLimits:
     @property
     def server_settings(self) -> dict[str, str]:
         """What every connection asks of the server: work whose client is gone ends there too."""
-        named = {"application_name": "pet"}
-        if self.is_patient:
-            return named
         statement_seconds = self.statement_seconds or STATEMENT_SHARE * self.call_seconds
-        return named | {
-            "statement_timeout": f"{round(1000 * statement_seconds)}ms",
-            "idle_in_transaction_session_timeout": f"{round(1000 * self.call_seconds)}ms",
+        deadlines = (0.0, 0.0) if self.is_patient else (statement_seconds, self.call_seconds)  # 0 is none
+        return {
+            "application_name": "pet",
+            "statement_timeout": f"{round(1000 * deadlines[0])}ms",
+            "idle_in_transaction_session_timeout": f"{round(1000 * deadlines[1])}ms",
         }
 
 
