@@ -31,7 +31,7 @@ TEMPLATE = "pet_template"
 SERVE = """
 "$1/bin/postgres" -D "$2/data" -p "$3" >"$2/log" 2>&1 &
 cat >/dev/null
-kill -INT $!
+kill -QUIT $!
 wait $!
 rm -rf "$2"
 """

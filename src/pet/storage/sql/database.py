@@ -26,6 +26,7 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
 from pet.domain.errors import Service, Unavailable
+from pet.domain.texts import storable_text
 from pet.storage.opening import CannotOpen
 from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, why_it_cannot_be_opened
 
@@ -86,7 +87,7 @@ class Statements:
 
     async def rows(self, sql: str, *values: object) -> list[Row]:
         """Return all rows of a statement; `?` stands for a value in either dialect."""
-        return await self._client.execute_query_dict(self._dialect(sql), list(values))
+        return await self._client.execute_query_dict(self._dialect(sql), [_storable(value) for value in values])
 
     async def row(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
@@ -94,7 +95,7 @@ class Statements:
 
     async def run(self, sql: str, *values: object) -> int:
         """Run a statement that changes rows; return how many it changed."""
-        count, _ = await self._client.execute_query(self._dialect(sql), list(values))
+        count, _ = await self._client.execute_query(self._dialect(sql), [_storable(value) for value in values])
         return count
 
     async def insert(self, table: str, record: Row) -> None:
@@ -208,6 +209,14 @@ async def _attempt(work: Work[T]) -> T:
 def placeholders(values: Sequence[object]) -> str:
     """Return `?, ?, ?` for an IN list; an empty list becomes NULL, which nothing equals."""
     return ", ".join("?" * len(values)) or "NULL"
+
+
+def _storable(value: object) -> object:
+    """Replace what PostgreSQL takes in no text, and would break off for: what is stored or sought is free of it anyway.
+
+    An id of a request may still hold it, and is then nobody's.
+    """
+    return storable_text(value) if isinstance(value, str) else value
 
 
 def in_steps(values: Sequence[T]) -> Iterator[Sequence[T]]:
