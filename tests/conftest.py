@@ -19,6 +19,7 @@ from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
 from tests.engines import rabbitmq
+from tests.engines.postgres import PostgresServer, running_postgres
 from tests.engines.redis import running_redis
 from tests.engines.s3 import Bucket, S3Server, running_s3
 from tests.setups import SET_UPS, Prepare, prepare_on
@@ -131,6 +132,20 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis server of this test session; each test uses names of its own, by a secret key of its own."""
     with running_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL for this session, started for the first test that asks for it."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """The URL of an empty, migrated PostgreSQL database of this test's own."""
+    async with postgres_server.database() as name:
+        yield postgres_server.url(name)
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "public_url": "http://localhost:3000",
         "secret_key": None,
         "database_url": f"sqlite://{tmp_path}/pet-data/pet.sqlite3",
+        "database_pool_size": 10,
+        "database_statement_timeout": None,
         "media_url": f"{tmp_path}/pet-data/media",
         "media_delivery": "proxy",
         "redis_url": None,
@@ -61,6 +63,8 @@ def test_every_setting_can_be_given() -> None:
         "PET_PUBLIC_URL": "https://music.example/pet/",
         "PET_SECRET_KEY": KEY,
         "PET_DATABASE_URL": "postgres://pet:hush@db:5432/pet",
+        "PET_DATABASE_POOL_SIZE": "4",
+        "PET_DATABASE_STATEMENT_TIMEOUT": "1.5",
         "PET_MEDIA_URL": "s3://music/pet",
         "PET_MEDIA_DELIVERY": "accel",
         "PET_REDIS_URL": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
@@ -81,6 +85,8 @@ def test_every_setting_can_be_given() -> None:
         "public_url": "https://music.example/pet",
         "secret_key": SecretStr(KEY),
         "database_url": "postgres://pet:hush@db:5432/pet",
+        "database_pool_size": 4,
+        "database_statement_timeout": 1.5,
         "media_url": "s3://music/pet",
         "media_delivery": "accel",
         "redis_url": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
@@ -152,7 +158,15 @@ def test_settings_do_not_change() -> None:
                 url,
                 "sqlite:///absolute/path or postgres://user:password@host:port/database",
             )
-            for url in ("pet.sqlite3", "mysql://h/d", "sqlite://pet.sqlite3", "sqlite:///", "postgres:///d", "postgres://h")
+            for url in ("pet.sqlite3", "mysql://h/d", "sqlite://pet.sqlite3", "sqlite:///", "postgres:///d", "postgres://h",
+                "postgres://h,/d", "postgres://h:x/d", "postgres://h,i:0/d", "postgres://h/d?sslmode", "postgres:///d?host=")
+        ),
+        *(
+            ("PET_DATABASE_POOL_SIZE", size, "a whole number from 1 to 1000") for size in ("0", "1001", "many")
+        ),
+        *(
+            ("PET_DATABASE_STATEMENT_TIMEOUT", seconds, "a number of seconds from 0.05 to 3600")
+            for seconds in ("0", "3601", "2s")
         ),
         *(
             ("PET_MEDIA_URL", url, "the path of a folder, a file:///absolute/path URL or s3://bucket/prefix")
@@ -274,11 +288,25 @@ def test_redis_needs_a_secret_key_that_its_processes_share() -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "postgres://db/pet",
+        "postgresql://pet:p%40ss%2Fword@[::1]:5433/pet?sslmode=verify-full&sslrootcert=/etc/pet/ca.pem",
+        "postgres://pet@one:5432,two:5433/pet?target_session_attrs=read-write",
+        "postgres:///pet?host=/run/postgresql",
+    ],
+)
+def test_postgresql_may_be_one_host_or_several_or_a_socket(url: str) -> None:
+    assert Settings.load({"PET_DATABASE_URL": url}).database_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         "mysql://pet:hu/sh@h/d",
         "pet:hush@h/d",
         "postgres:/pet:hush@h/d",
         "postgres://h?password=hush",
         "postgres://p:hu@sh@h",
+        "postgres://p:hu@sh@h/d",
     ],
 )
 def test_a_bad_url_is_told_without_its_password(url: str) -> None:
@@ -305,6 +333,8 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_PUBLIC_URL", "http://localhost:3000", True),
         ("PET_SECRET_KEY", "***", False),
         ("PET_DATABASE_URL", "postgresql://pet:***@db/pet?sslpassword=***&ssl=on", False),
+        ("PET_DATABASE_POOL_SIZE", "10", True),
+        ("PET_DATABASE_STATEMENT_TIMEOUT", "not set", True),
         ("PET_MEDIA_URL", "/data/media", True),
         ("PET_MEDIA_DELIVERY", "proxy", True),
         ("PET_REDIS_URL", "redis://:***@cache/1", False),

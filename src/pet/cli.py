@@ -65,9 +65,11 @@ def serve() -> None:
 @_in_sentences
 def migrate() -> None:
     """Apply the migrations that are missing."""
+    from pet.engines import database_limits  # noqa: PLC0415
     from pet.storage.sql.database import apply_migrations  # noqa: PLC0415
 
-    asyncio.run(apply_migrations(_started().database_url))
+    settings = _started()
+    asyncio.run(apply_migrations(settings.database_url, database_limits(settings)))
     click.echo("The database is up to date.")
 
 
@@ -247,11 +249,12 @@ def _started() -> Settings:
 
 async def _ensure_tables(settings: Settings) -> None:
     """Migrate the embedded database; another one is migrated by its operator, when no old process uses it any more."""
+    from pet.engines import database_limits  # noqa: PLC0415
     from pet.storage.sql.database import apply_migrations, is_migrated  # noqa: PLC0415
 
     if settings.database_file:
         await apply_migrations(settings.database_url)
-    elif not await is_migrated(settings.database_url):
+    elif not await is_migrated(settings.database_url, database_limits(settings)):
         raise SettingsError(["The tables of the database are not of this version. Run `pet migrate`, then try again."])
 
 

@@ -45,6 +45,7 @@ from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
 from pet.storage.sql.follows import SqlFollows
 from pet.storage.sql.plays import SqlPlays
+from pet.storage.sql.postgres import PostgresLimits
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
 
@@ -119,9 +120,18 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
 
 
 async def _database(settings: Settings, stack: AsyncExitStack, checks: list[Check]) -> Database:
-    database = await stack.enter_async_context(open_database(settings.database_url))
+    database = await stack.enter_async_context(open_database(settings.database_url, database_limits(settings)))
     checks.append(Check("database", _database_answers(database, settings.database_file)))
     return database
+
+
+def database_limits(settings: Settings) -> PostgresLimits:
+    """Return what this process may take of a PostgreSQL server; a file needs no limits."""
+    return PostgresLimits(
+        call_seconds=settings.engine_timeout,
+        statement_seconds=settings.database_statement_timeout,
+        connections=settings.database_pool_size,
+    )
 
 
 async def _blobs(settings: Settings, stack: AsyncExitStack, checks: list[Check]) -> OpenBlobs:

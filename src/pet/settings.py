@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 from urllib.request import url2pathname
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -100,11 +100,22 @@ def _origin(text: str) -> str:
 
 def _database_url(text: str) -> str:
     url = _split_url(text, "sqlite", "postgres", "postgresql")
-    is_file = url.scheme == "sqlite"
-    placed = not url.netloc and not url.query if is_file else url.hostname and url.port != 0
-    if not placed or not url.path.strip("/"):
+    is_placed = not url.netloc and not url.query if url.scheme == "sqlite" else _names_server(url)
+    if not is_placed or not url.path.strip("/"):
         raise ValueError(text)
     return text
+
+
+def _names_server(url: SplitResult) -> bool:
+    """Tell whether a URL names a PostgreSQL server: a host, several with commas between them, or a socket's folder.
+
+    Raises:
+        ValueError: a port or a parameter is malformed.
+    """
+    parameters = parse_qs(url.query, strict_parsing=True) if url.query else {}
+    hosts = [urlsplit(f"//{host}") for host in url.netloc.rpartition("@")[2].split(",")]
+    are_named = all(host.hostname and host.port != 0 for host in hosts)
+    return url.netloc.count("@") < 2 and (are_named or bool(parameters.get("host")))
 
 
 def _media_url(text: str) -> str:
@@ -199,8 +210,19 @@ class Settings(BaseSettings):
         Must("sqlite:///absolute/path or postgres://user:password@host:port/database"),
     ] = Field(default_factory=lambda data: f"sqlite://{data['data_dir'] / 'pet.sqlite3'}", repr=False)
     """Where accounts, profiles, media records, follows and activities are kept: `sqlite:///absolute/path`, or
-    `postgres://` (also `postgresql://`) `user:password@host:port/database`.
+    `postgres://` (also `postgresql://`) `user:password@host:port/database`, with libpq's parameters for TLS and
+    sockets.
     Default: the SQLite file `pet.sqlite3` in the data directory."""
+
+    database_pool_size: Annotated[int, Field(ge=1, le=1000), Must("a whole number from 1 to 1000")] = 10
+    """How many connections to PostgreSQL one process opens at most. All processes together must stay below the server's
+    `max_connections`. Default: `10`."""
+
+    database_statement_timeout: Annotated[
+        float | None, Field(ge=0.05, le=3600), Must("a number of seconds from 0.05 to 3600")
+    ] = None
+    """After how many seconds PostgreSQL breaks off a statement by itself, so that nothing goes on there for which
+    nobody waits. Default: nine tenths of `PET_ENGINE_TIMEOUT`."""
 
     media_url: Annotated[
         str,

@@ -1,12 +1,8 @@
-"""The engines over which the contracts of the repositories run: another engine is one more entry of `ENGINES`.
-
-PET_TEST_POSTGRES_URL names a PostgreSQL database that may be emptied; without it that engine is not among them.
-"""
+"""The engines over which the contracts of the repositories run: another engine is one more entry of `ENGINES`."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from tests.contract_suites.scene import Clock, Store
+from tests.engines.postgres import TEMPLATE, PostgresServer
 from tortoise.exceptions import IntegrityError
 
 from pet.storage.sql.accounts import SqlAccounts
 from pet.storage.sql.audit import SqlAudits
-from pet.storage.sql.database import Database, apply_migrations, open_database
+from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
 from pet.storage.sql.feed import SqlActivities
@@ -28,30 +25,38 @@ from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
 
-OpenStore = Callable[[Path], AbstractAsyncContextManager[Store]]
+OpenStore = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Store]]
+"""Takes what it needs from fixtures, so that only engines start which a test asks for."""
 
-POSTGRES_URL = os.environ.get("PET_TEST_POSTGRES_URL", "")
+
+def sqlite(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Store]:
+    """Open a store on an SQLite file of its own."""
+    return sqlite_copy(request.getfixturevalue("migrated_database"), request.getfixturevalue("tmp_path"))
+
+
+def sqlite_copy(template: Path, folder: Path) -> AbstractAsyncContextManager[Store]:
+    """Open a store on a copy of an empty SQLite file."""
+    return sql_store_at(f"sqlite://{shutil.copy(template, folder)}")
+
+
+def postgres(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Store]:
+    """Open a store on an empty PostgreSQL database: one for all tests, as emptying is faster than copying."""
+    return sql_store_at(request.getfixturevalue("contracts_postgres_url"), is_shared=True)
 
 
 @asynccontextmanager
-async def sqlite(template: Path) -> AsyncIterator[Store]:
-    """Open a store on an empty SQLite file beside its template."""
-    path = template.with_name("store.sqlite3")
-    for leftover in template.parent.glob(f"{path.name}*"):
-        leftover.unlink()
-    shutil.copy(template, path)
-    async with open_database(f"sqlite://{path}") as database:
+async def sql_store_at(url: str, *, is_shared: bool = False) -> AsyncIterator[Store]:
+    """Open a store on a migrated SQL database, without what an earlier test has left there."""
+    async with open_database(url) as database:
+        for table in await tables(database) if is_shared else ():
+            await database.rows(f"DELETE FROM {table}")  # noqa: S608 - a table's name
         yield sql_store(database)
 
 
-@asynccontextmanager
-async def postgres(_template: Path) -> AsyncIterator[Store]:
-    """Open a store on the PostgreSQL database, emptied."""
-    async with open_database(POSTGRES_URL) as database:
-        names = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations'"
-        tables = ", ".join(row["tablename"] for row in await database.rows(names))
-        await database.rows(f"TRUNCATE {tables}")
-        yield sql_store(database)
+async def tables(database: Database) -> list[str]:
+    """Return the names of PostgreSQL's tables, but for that of the migrations."""
+    rows = await database.rows("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+    return [row["tablename"] for row in rows if row["tablename"] != "tortoise_migrations"]
 
 
 def sql_store(database: Database) -> Store:
@@ -73,14 +78,14 @@ def sql_store(database: Database) -> Store:
     )
 
 
-ENGINES: dict[str, OpenStore] = {"sqlite": sqlite} | ({"postgres": postgres} if POSTGRES_URL else {})
+ENGINES: dict[str, OpenStore] = {"sqlite": sqlite, "postgres": postgres}
 
 
 @pytest.fixture(scope="session")
-def migrated_engines() -> None:
-    """Bring the tables of the engines that are servers to the newest version, once."""
-    if POSTGRES_URL:
-        asyncio.run(apply_migrations(POSTGRES_URL))
+def contracts_postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of the PostgreSQL database that the contracts share."""
+    asyncio.run(postgres_server.execute(f"CREATE DATABASE pet_contracts TEMPLATE {TEMPLATE}"))
+    return postgres_server.url("pet_contracts")
 
 
 @pytest.fixture
@@ -91,9 +96,13 @@ def few_followers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=ENGINES)
-async def store(
-    request: pytest.FixtureRequest, migrated_database: Path, migrated_engines: None
-) -> AsyncIterator[Store]:
+def opening_store(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Store]:
+    """A store that is not open yet; engines start here, outside the event loop."""
+    return ENGINES[request.param](request)
+
+
+@pytest.fixture
+async def store(opening_store: AbstractAsyncContextManager[Store]) -> AsyncIterator[Store]:
     """Every repository of one engine, empty."""
-    async with ENGINES[request.param](migrated_database) as opened:
+    async with opening_store as opened:
         yield opened

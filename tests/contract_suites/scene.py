@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from pet.domain.accounts import Account, Accounts
 from pet.domain.audit import Audits
 from pet.domain.delivery import Projections
 from pet.domain.effects import effects_of
+from pet.domain.errors import NotFound
 from pet.domain.events import Event, FollowCreated, FollowRequested, UserCreated, UserUpdated
 from pet.domain.feed import Activities
 from pet.domain.files import Files, FileType, MediaFile
@@ -223,3 +225,28 @@ async def twenty(attempt: Callable[[], Awaitable[T]]) -> list[T]:
 def kinds(events: Iterable[Event]) -> list[str]:
     """Return the names of events."""
     return [event.name for event in events]
+
+
+async def everything_at_once(store: Store) -> list[UserId]:
+    """Let four people in a circle do, twice at the same moment, all that touches several records; then undo it."""
+    people = [await store.profile(f"user{number}") for number in range(4)]
+    songs = [await store.keep(track(person)) for person in people]
+
+    async def live(number: int) -> None:
+        me, other, song = people[number], people[(number + 1) % 4], songs[number]
+        for turn in range(4):
+            cover = await store.keep(media(me, FileType.COVER, track_id=song.file_id))
+            image = await store.keep(media(me, FileType.COVER, minutes=turn))
+            for file in (cover, image):
+                with suppress(NotFound):  # a track has one cover, and the last one wins
+                    await store.profiles.edit(me, editing(cover_file_id=file.file_id))
+            await store.follow(me, other)
+            await store.set_private(me, is_private=True)
+            for file in (image, cover):
+                await store.settle(*await store.files.remove(file.file_id, NOON))
+            await store.set_private(me, is_private=False)
+            await store.deliver(UserUpdated(user_id=me, occurred_at=after(600), went_public=True, is_news=True))
+            await store.deliver(*await store.follows.remove(me, other, only=None, at=NOON))
+
+    await asyncio.gather(*(live(number) for number in (0, 1, 2, 3, 0, 1, 2, 3)))
+    return people

@@ -145,6 +145,20 @@ async def test_accepting_many_goes_in_steps_and_stores_an_event_for_each(store: 
     assert {event.event_id for event in accepted} == {event.event_id for event in await store.pending()}
 
 
+async def test_going_public_before_any_number_who_wait_counts_each_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("database", "effects"):
+        monkeypatch.setattr(f"pet.storage.sql.{module}.STEP", 3)
+    ann = await store.profile("ann", is_private=True)
+    fans = [await store.profile(f"fan{number}") for number in range(9)]
+    for fan in fans:
+        await store.follow(fan, ann)
+    rounds = await asyncio.gather(*(accept(store, ann, minutes=1) for _ in range(3)))
+    assert sorted(event.user_id for accepted in rounds for event in accepted) == sorted(fans)
+    assert (await store.shown(ann)).stats == Stats(followers=9)
+
+
 async def test_going_public_late_accepts_nobody_who_asked_when_it_was_private_again(store: Store) -> None:
     ann, bob = await store.profile("ann", is_private=True), await store.profile("bob")
     await store.follow(bob, ann, minutes=5)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.contract_suites.conftest import sqlite
+from tests.contract_suites.conftest import sqlite_copy
 from tests.contract_suites.scene import Store
 
 from pet.domain.delivery import Delivery
@@ -71,9 +71,9 @@ class House:
 
 
 @pytest.fixture
-async def store(migrated_database: Path) -> AsyncIterator[Store]:
+async def store(tmp_path: Path, migrated_database: Path) -> AsyncIterator[Store]:
     """Every repository on SQLite, empty."""
-    async with sqlite(migrated_database) as opened:
+    async with sqlite_copy(migrated_database, tmp_path) as opened:
         yield opened
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pet.domain.errors import Unavailable
+from pet.engines import database_limits
 from pet.settings import Settings
 from pet.storage.findings import Finding, failure, fine
 from pet.storage.opening import CannotOpen
@@ -37,7 +38,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     if settings.database_file and not settings.database_file.exists():
         yield fine("database", f"The first start makes {settings.database_file}.")
         return
-    async for finding in database_findings(settings.database_url):
+    async for finding in database_findings(settings.database_url, database_limits(settings)):
         yield finding
 
 

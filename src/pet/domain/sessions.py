@@ -56,7 +56,7 @@ class Sessions(Protocol):
     """Keeps sessions; an ended session is not there any more. `Accounts` ends those of a user all at once."""
 
     async def add(self, session: Session) -> None:
-        """Keep a new session."""
+        """Keep a new session; one that begins while all sessions of the user are being ended comes after that."""
 
     async def find(self, session_id: SessionId) -> Session | None:
         """Return a session, or None when it has ended or never was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from pet.domain.errors import Invalid
@@ -17,10 +18,12 @@ MAX_FILE_NAME = 255
 MAX_SEARCH_KEY = 100
 """Characters of a word that a search compares: one letter can become eighteen when it is decomposed."""
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
 
 def identity_key(text: str) -> str:
     """Return the form under which emails and usernames are unique: NFKC, casefolded."""
-    return _storable(unicodedata.normalize("NFKC", text).casefold())
+    return storable_text(unicodedata.normalize("NFKC", text).casefold())
 
 
 def search_key(text: str) -> str:
@@ -35,7 +38,7 @@ def search_words(username: str, display_name: str | None) -> frozenset[str]:
 
 
 def _folded(text: str) -> str:
-    decomposed = _storable(unicodedata.normalize("NFKD", text).casefold())
+    decomposed = storable_text(unicodedata.normalize("NFKD", text).casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
@@ -44,9 +47,9 @@ def _belongs_to_word(char: str) -> bool:
     return char == "_" or unicodedata.category(char)[0] in "LNM"
 
 
-def _storable(text: str) -> str:
+def storable_text(text: str) -> str:
     """Replace what not every store can even compare, NUL and lone surrogates, by a character that no name holds."""
-    return "".join("\ufffd" if char == "\0" or "\ud800" <= char <= "\udfff" else char for char in text)
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def checked_text(value: str, *, field: str, limit: int, multiline: bool = False) -> str | None:

@@ -6,12 +6,19 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from asyncpg.exceptions import InterfaceError, PostgresError, TransactionRollbackError
+from asyncpg.exceptions import (
+    InterfaceError,
+    InvalidCachedStatementError,
+    OutdatedSchemaCacheError,
+    PostgresError,
+    TransactionRollbackError,
+)
 from tortoise import Tortoise
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.config import AppConfig, ConnectionConfig, DBUrlConfig, TortoiseConfig
+from tortoise.config import AppConfig, ConnectionConfig, TortoiseConfig
 from tortoise.connection import get_connection
 from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError, TransactionManagementError
 from tortoise.migrations.executor import MigrationExecutor
@@ -19,6 +26,9 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
 from pet.domain.errors import Service, Unavailable
+from pet.domain.texts import storable_text
+from pet.storage.opening import CannotOpen
+from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, why_it_cannot_be_opened
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -26,6 +36,9 @@ Row = dict[str, Any]
 CONNECTION = "default"
 ATTEMPTS = 5
 """How often a transaction is tried that PostgreSQL breaks off to end a deadlock: each time, another of them gets by."""
+
+_TRY_AGAIN = (TransactionRollbackError, InvalidCachedStatementError, OutdatedSchemaCacheError)
+"""The last two follow a migration: asyncpg has forgotten then what it knew of the tables before."""
 
 SETTLING_SECONDS = 5.0
 STEP = 500
@@ -58,11 +71,6 @@ class Statements:
         """What ends a SELECT that locks its rows: SQLite locks the whole database instead."""
         return " FOR UPDATE" if self._is_postgres else ""
 
-    @property
-    def for_update_unlocked(self) -> str:
-        """The same, but rows that somebody else has locked are left out."""
-        return " FOR UPDATE SKIP LOCKED" if self._is_postgres else ""
-
     async def freeze(self) -> None:
         """Let all statements of this transaction see the same moment: the first thing in it. SQLite does so anyway.
 
@@ -71,9 +79,23 @@ class Statements:
         if self._is_postgres:
             await self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
+    @property
+    def for_update_of_free(self) -> str:
+        """What ends a SELECT that locks its rows, and leaves out those that someone else has locked."""
+        return " FOR UPDATE SKIP LOCKED" if self._is_postgres else ""
+
+    async def lock(self, table: str, key: str, *values: str) -> None:
+        """Lock rows until the transaction ends, in the order of their keys, so that nobody waits in a circle.
+
+        SQLite has locked the whole database when the transaction began.
+        """
+        for some in in_steps(sorted(values)) if self._is_postgres else ():
+            locked = f"SELECT 1 AS locked FROM {table} WHERE {key} IN ({placeholders(some)}) ORDER BY {key} FOR UPDATE"
+            await self.rows(locked, *some)
+
     async def rows(self, sql: str, *values: object) -> list[Row]:
         """Return all rows of a statement; `?` stands for a value in either dialect."""
-        return await self._client.execute_query_dict(self._dialect(sql), list(values))
+        return await self._client.execute_query_dict(self._dialect(sql), [_storable(value) for value in values])
 
     async def row(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
@@ -81,7 +103,7 @@ class Statements:
 
     async def run(self, sql: str, *values: object) -> int:
         """Run a statement that changes rows; return how many it changed."""
-        count, _ = await self._client.execute_query(self._dialect(sql), list(values))
+        count, _ = await self._client.execute_query(self._dialect(sql), [_storable(value) for value in values])
         return count
 
     async def insert(self, table: str, record: Row) -> None:
@@ -155,10 +177,12 @@ class Database:
         Args:
             key: the table's primary key.
         """
-        some = f"SELECT {key} FROM {table} WHERE {condition} LIMIT {STEP}"
 
         async def work(sql: Statements) -> int:
-            return await sql.run(f"DELETE FROM {table} WHERE {key} IN ({some})", *values)
+            some = f"SELECT {key} AS found FROM {table} WHERE {condition} LIMIT {STEP}"
+            found = [row["found"] for row in await sql.rows(some, *values)]
+            await sql.run(f"DELETE FROM {table} WHERE {key} IN ({placeholders(found)})", *found)
+            return len(found)  # not how many were deleted: where another process deletes too, more may be left
 
         while await self.atomically(work) == STEP:
             pass
@@ -180,7 +204,7 @@ class Database:
 
 async def _transaction(work: Work[T]) -> T:
     for _ in range(ATTEMPTS - 1):
-        with suppress(TransactionRollbackError):
+        with suppress(*_TRY_AGAIN):
             return await _attempt(work)
     return await _attempt(work)
 
@@ -195,21 +219,35 @@ def placeholders(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values)) or "NULL"
 
 
+def _storable(value: object) -> object:
+    """Replace what PostgreSQL takes in no text, and would break off for: what is stored or sought is free of it anyway.
+
+    An id of a request may still hold it, and is then nobody's.
+    """
+    return storable_text(value) if isinstance(value, str) else value
+
+
+def in_steps(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut any number of values into what one statement takes."""
+    return (values[start : start + STEP] for start in range(0, len(values), STEP))
+
+
 def _insert(table: str, record: Row) -> str:
     return f'INSERT INTO "{table}" ({", ".join(record)}) VALUES ({placeholders(list(record))})'
 
 
-def configuration(url: str) -> TortoiseConfig:
+def configuration(url: str, limits: PostgresLimits | None = None) -> TortoiseConfig:
     """Return Tortoise's configuration for a database URL: `sqlite:///path` or `postgres://...`."""
     app = AppConfig(
         models=["pet.storage.sql.tables"], migrations="pet.storage.sql.migrations", default_connection=CONNECTION
     )
-    return TortoiseConfig(connections={CONNECTION: _connection(url)}, apps={"pet": app})
+    return TortoiseConfig(connections={CONNECTION: _connection(url, limits or PostgresLimits())}, apps={"pet": app})
 
 
-def _connection(url: str) -> ConnectionConfig | DBUrlConfig:
+def _connection(url: str, limits: PostgresLimits) -> ConnectionConfig:
     if not url.startswith("sqlite://"):
-        return DBUrlConfig(url.replace("postgresql://", "asyncpg://", 1).replace("postgres://", "asyncpg://", 1))
+        target = PostgresDatabase(url, limits)
+        return ConnectionConfig(engine="pet.storage.sql.postgres", credentials={"target": target})
     # The path is taken as it is: as a part of a URL, a `%` or a `?` in it would name another file.
     # Acknowledged means durable: FULL makes SQLite flush its log at every commit.
     credentials = {"file_path": url.removeprefix("sqlite://"), "busy_timeout": 5000, "synchronous": "FULL"}
@@ -221,61 +259,73 @@ DESIGN = configuration("sqlite:///:memory:")
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
+async def open_database(url: str, limits: PostgresLimits | None = None) -> AsyncIterator[Database]:
     """Open a database until the context is left. One process has one at a time.
 
     Raises:
-        Unavailable: the engine cannot be reached, or refuses.
+        CannotOpen: PostgreSQL cannot be reached, or refuses.
+        Unavailable: the SQLite file cannot be used.
     """
-    await Tortoise.init(config=configuration(url), _enable_global_fallback=True)
+    await Tortoise.init(config=configuration(url, limits), _enable_global_fallback=True)
     database = Database()
     try:
         # Connect now: Tortoise keeps its lock for ever when the first caller is cancelled while it still connects.
-        await database.rows("SELECT 1 AS ready")
+        with _told_to_operators(url):
+            await get_connection(CONNECTION).execute_query("SELECT 1")
         yield database
     finally:
         await database.settled()
         await Tortoise.close_connections()
 
 
-async def apply_migrations(url: str) -> None:
+async def apply_migrations(url: str, limits: PostgresLimits | None = None) -> None:
     """Bring the tables of a database to the newest version; it must not be open in this process.
 
     All that is missing is applied in one transaction, with the note that it is: a crash leaves nothing half-done. Of
     several processes one applies, and the others find it done.
 
     Raises:
-        Unavailable: the engine cannot be reached, or refuses.
+        CannotOpen: PostgreSQL cannot be reached, or refuses.
+        Unavailable: the SQLite file cannot be used.
     """
-    async with _only_for_migrations(url) as config:
-        await Tortoise.init(config=config, init_connections=False)
-        async with in_transaction(CONNECTION) as client:
-            executor = MigrationExecutor(client, config.to_dict()["apps"])
-            if client.capabilities.dialect == "postgres":
-                await client.execute_query(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
-                # The executor reads its own table before it makes it, and PostgreSQL breaks a transaction off for that.
-                await executor.recorder.ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
-            await executor.migrate()
+    patient = replace(limits or PostgresLimits(), is_patient=True)
+    async with _only_for_migrations(url, patient) as apps, in_transaction(CONNECTION) as client:
+        executor = MigrationExecutor(client, apps)
+        if client.capabilities.dialect == "postgres":
+            await client.execute_query(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            # The executor reads its own table before it makes it, and PostgreSQL breaks a transaction off for that.
+            await executor.recorder.ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
+        await executor.migrate()
 
 
-async def is_migrated(url: str) -> bool:
+async def is_migrated(url: str, limits: PostgresLimits | None = None) -> bool:
     """Tell whether the tables of a database are of this version; it must not be open in this process.
 
     Raises:
-        Unavailable: the engine cannot be reached, or refuses.
+        CannotOpen: PostgreSQL cannot be reached, or refuses.
+        Unavailable: the SQLite file cannot be used.
     """
-    async with _only_for_migrations(url) as config:
-        await Tortoise.init(config=config, init_connections=False)
+    async with _only_for_migrations(url, limits or PostgresLimits()) as apps:
         await get_connection(CONNECTION).execute_query("SELECT 1")  # the executor takes a dead server for an empty one
-        executor = MigrationExecutor(get_connection(CONNECTION), config.to_dict()["apps"])
-        return not await executor.plan()
+        return not await MigrationExecutor(get_connection(CONNECTION), apps).plan()
 
 
 @asynccontextmanager
-async def _only_for_migrations(url: str) -> AsyncIterator[TortoiseConfig]:
+async def _only_for_migrations(url: str, limits: PostgresLimits) -> AsyncIterator[dict[str, Any]]:
+    config = configuration(url, limits)
+    await Tortoise.init(config=config, init_connections=False)
     try:
-        yield configuration(url)
-    except _DOWN as error:
-        raise Unavailable(Service.USER) from error
+        with _told_to_operators(url):
+            yield config.to_dict()["apps"]
     finally:
         await Tortoise.close_connections()
+
+
+@contextmanager
+def _told_to_operators(url: str) -> Iterator[None]:
+    try:
+        yield
+    except _DOWN as error:
+        if url.startswith("sqlite://"):
+            raise Unavailable(Service.USER) from error
+        raise CannotOpen("database", "PET_DATABASE_URL", why_it_cannot_be_opened(error)) from error

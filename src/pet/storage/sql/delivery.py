@@ -60,7 +60,7 @@ class SqlOutbox:
         async def work(sql: Statements) -> list[Row]:
             some = (
                 f"SELECT event_id FROM outbox WHERE {_WAITS} AND event_id > ?{is_free}"
-                f" AND NOT EXISTS ({earlier}) ORDER BY event_id LIMIT ?{sql.for_update_unlocked}"
+                f" AND NOT EXISTS ({earlier}) ORDER BY delivered_ms, event_id LIMIT ?{sql.for_update_of_free}"
             )
             update = f"UPDATE outbox SET held_until_ms = ? WHERE event_id IN ({some}) RETURNING *"
             return await sql.rows(update, to_milliseconds(now + hold), after or "", *free, limit)
@@ -77,7 +77,8 @@ class SqlOutbox:
             if value is not None:
                 conditions.append(condition)
                 values.append(value)
-        select = f"SELECT * FROM outbox WHERE {' AND '.join(conditions)} ORDER BY event_id LIMIT ?"
+        # The index's whole order: PostgreSQL would sort all that waits.
+        select = f"SELECT * FROM outbox WHERE {' AND '.join(conditions)} ORDER BY delivered_ms, event_id LIMIT ?"
         return [_to_stored(row) for row in await self._db.rows(select, *values, limit)]
 
     async def settle(self, event_id: EventId) -> bool:
@@ -116,7 +117,7 @@ class SqlOutbox:
     async def troubled(self, *, after: EventId | None = None, limit: int) -> Sequence[Stored]:
         """See `Outbox.troubled`."""
         failed = "delivered_ms IS NULL AND attempts > 0 AND event_id > ?"
-        select = f"SELECT * FROM outbox WHERE {failed} ORDER BY event_id LIMIT ?"
+        select = f"SELECT * FROM outbox WHERE {failed} ORDER BY delivered_ms, event_id LIMIT ?"
         return [_to_stored(row) for row in await self._db.rows(select, after or "", limit)]
 
     async def backlog(self) -> Backlog:
@@ -136,7 +137,10 @@ class SqlOutbox:
 
     async def unpublished(self, *, older_than: timedelta, limit: int) -> Sequence[Event]:
         """See `Outbox.unpublished`."""
-        select = "SELECT * FROM outbox WHERE published_ms IS NULL AND occurred_ms <= ? ORDER BY event_id LIMIT ?"
+        select = (
+            "SELECT * FROM outbox WHERE published_ms IS NULL AND occurred_ms <= ?"
+            " ORDER BY published_ms, event_id LIMIT ?"
+        )
         moment = to_milliseconds(self._clock() - older_than)
         return [to_event(row) for row in await self._db.rows(select, moment, limit)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import singledispatch
+from functools import partial, singledispatch
 
 from pet.domain.delivery import TooEarly
 from pet.domain.effects import (
@@ -26,7 +26,7 @@ from pet.domain.ids import UserId, new_object_id
 from pet.domain.profiles import Profile
 from pet.domain.texts import identity_key
 from pet.domain.times import Clock, to_milliseconds
-from pet.storage.sql.database import STEP, Database, Statements, placeholders
+from pet.storage.sql.database import STEP, Database, Statements, in_steps, placeholders
 from pet.storage.sql.delivery import store_events
 from pet.storage.sql.news import announce, newest_of, spread_some
 from pet.storage.sql.profiles import insert_profile
@@ -46,7 +46,7 @@ class SqlProjections:
             mark = {"event_id": event.event_id, "applied_ms": to_milliseconds(self._clock())}
             if not await sql.insert_new("applied_event", mark):
                 return False
-            for effect in effects:
+            for effect in _in_order_of_locks(effects):
                 await _apply(effect, sql)
             return True
 
@@ -64,14 +64,26 @@ class SqlProjections:
         """See `Projections.purge`."""
         now = to_milliseconds(self._clock())
         await self._db.atomically(lambda sql: _remove_profile(sql, user_id, now))
-        while await self._db.atomically(lambda sql: _remove_follows(sql, user_id)):
-            pass
+        for counter, mine, other in (
+            ("followers", "follower_id", "following_id"),
+            ("following", "following_id", "follower_id"),
+        ):
+            remove = partial(_remove_follows, counter=counter, mine=mine, other=other, user_id=user_id)
+            while await self._db.atomically(remove) == STEP:
+                pass
         await self._db.delete_in_steps("activity", "object_id", "actor_id = ?", user_id)
 
     async def trim(self, *, before: datetime) -> None:
         """See `Projections.trim`."""
         await self._db.delete_in_steps("applied_event", "event_id", "applied_ms < ?", to_milliseconds(before))
         await self._db.delete_in_steps("profile_update", "id", "updated_ms < ?", to_milliseconds(before))
+
+
+def _in_order_of_locks(effects: Sequence[Effect]) -> Sequence[Effect]:
+    """Return effects with the counters first, by user: two who follow each other would else wait for each other."""
+    counters = [effect for effect in effects if isinstance(effect, AddStats)]
+    others = [effect for effect in effects if not isinstance(effect, AddStats)]
+    return [*sorted(counters, key=lambda effect: effect.user_id), *others]
 
 
 @singledispatch
@@ -89,11 +101,15 @@ async def _(effect: CreateProfile, sql: Statements) -> None:
         created_at=effect.at,
         updated_at=effect.at,
     )
-    if await _is_purged(sql, effect.user_id):
+    # Held until the profile is there: a purge at the same moment waits at the same mark, and finds what to remove.
+    if not await sql.insert_new("applied_event", {"event_id": _purged(effect.user_id), "applied_ms": 0}):
         return
     stale = "DELETE FROM profile WHERE username_key = ? AND user_id <> ?"
-    await sql.run(stale, identity_key(effect.username), effect.user_id)
-    await insert_profile(sql, profile)
+    is_there = await sql.row("SELECT 1 AS found FROM profile WHERE user_id = ?", effect.user_id) is not None
+    while not is_there:  # again, when another creation took the name after the stale profile was deleted
+        await sql.run(stale, identity_key(effect.username), effect.user_id)
+        is_there = await insert_profile(sql, profile)
+    await sql.run("DELETE FROM applied_event WHERE event_id = ?", _purged(effect.user_id))
 
 
 @_apply.register
@@ -151,18 +167,20 @@ async def _(effect: AbandonBytes, sql: Statements) -> None:
 
 async def _accept_some(sql: Statements, user_id: UserId, asked_by: datetime, now: datetime) -> Sequence[Event]:
     """Accept up to `STEP` who asked, the first ones first, and store an event for each."""
+    # The profile before its follows, as everyone does who changes both; what it did last is known to all of them.
+    await sql.lock("profile", "user_id", user_id)
+    newest_ms = await newest_of(sql, user_id)
     some = (
         "SELECT object_id FROM follow WHERE following_id = ? AND state = ? AND created_ms <= ?"
-        f" ORDER BY created_ms, object_id LIMIT {STEP}{sql.for_update}"
-    )
-    accept = (
-        f"UPDATE follow SET state = ?, newest_ms = ? WHERE object_id IN ({some}) AND state = ?"
-        " RETURNING follower_id, created_ms, object_id"
+        " ORDER BY created_ms, object_id LIMIT ?"
     )
     pending, following = FollowState.PENDING.value, FollowState.FOLLOWING.value
-    await sql.rows(f"SELECT 1 AS locked FROM profile WHERE user_id = ?{sql.for_update}", user_id)
-    newest_ms = await newest_of(sql, user_id)
-    rows = await sql.rows(accept, following, newest_ms, user_id, pending, to_milliseconds(asked_by), pending)
+    asking = [row["object_id"] for row in await sql.rows(some, user_id, pending, to_milliseconds(asked_by), STEP)]
+    accept = (
+        f"UPDATE follow SET state = ?, newest_ms = ? WHERE state = ? AND object_id IN ({placeholders(asking)})"
+        " RETURNING follower_id, created_ms, object_id"
+    )
+    rows = await sql.rows(accept, following, newest_ms, pending, *asking)
     events = [
         FollowCreated(user_id=UserId(row["follower_id"]), following_id=user_id, occurred_at=now)
         for row in sorted(rows, key=lambda row: (row["created_ms"], row["object_id"]))
@@ -172,8 +190,7 @@ async def _accept_some(sql: Statements, user_id: UserId, asked_by: datetime, now
 
 
 async def _count(sql: Statements, counter: str, change: int, user_ids: Sequence[str]) -> None:
-    for start in range(0, len(user_ids), STEP):
-        some = user_ids[start : start + STEP]
+    for some in in_steps(user_ids):
         update = f"UPDATE profile SET {counter} = {counter} + ? WHERE user_id IN ({placeholders(some)})"
         await sql.run(update, change, *some)
 
@@ -197,17 +214,14 @@ async def _remove_profile(sql: Statements, user_id: str, at_ms: int) -> None:
     await sql.run("DELETE FROM profile_update WHERE user_id = ?", user_id)
 
 
-async def _remove_follows(sql: Statements, user_id: str) -> bool:
-    """Remove some follows of either direction; tell whether there may be more."""
-    removed = 0
-    for counter, mine, other in (
-        ("followers", "follower_id", "following_id"),
-        ("following", "following_id", "follower_id"),
-    ):
-        some = f"SELECT object_id FROM follow WHERE {mine} = ? LIMIT {STEP}"
-        delete = f"DELETE FROM follow WHERE object_id IN ({some}) RETURNING {other} AS other_id, state"
-        rows = await sql.rows(delete, user_id)
-        counted = [row["other_id"] for row in rows if row["state"] == FollowState.FOLLOWING.value]
-        await _count(sql, counter, -1, counted)
-        removed += len(rows)
-    return removed > 0
+async def _remove_follows(sql: Statements, *, counter: str, mine: str, other: str, user_id: str) -> int:
+    """Remove some follows of one direction, and count them down on the other side; return how many there were."""
+    some = f"SELECT object_id, {other} AS other_id FROM follow WHERE {mine} = ? LIMIT {STEP}"
+    found = await sql.rows(some, user_id)
+    await sql.lock("profile", "user_id", *(row["other_id"] for row in found))
+    ids = [row["object_id"] for row in found]
+    delete = f"DELETE FROM follow WHERE object_id IN ({placeholders(ids)}) RETURNING {other} AS other_id, state"
+    removed = await sql.rows(delete, *ids)
+    counted = [row["other_id"] for row in removed if row["state"] == FollowState.FOLLOWING.value]
+    await _count(sql, counter, -1, counted)
+    return len(found)

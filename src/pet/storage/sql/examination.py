@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator
 from pet.domain.times import from_milliseconds, utc_now
 from pet.storage.findings import Finding, clock_finding, failure, fine, warning
 from pet.storage.sql.database import Database, is_migrated, open_database
+from pet.storage.sql.postgres import PostgresLimits
 
 OLDEST_POSTGRES = 130_000
 """`server_version_num` of PostgreSQL 13, the oldest that is still in use widely and has all that is used here."""
 
 
-async def database_findings(url: str) -> AsyncIterator[Finding]:
+async def database_findings(url: str, limits: PostgresLimits) -> AsyncIterator[Finding]:
     """Look at the version, the tables, the clock and the file of a database.
 
     Raises:
         CannotOpen, Unavailable: it cannot be reached, or refuses.
     """
-    is_current = await is_migrated(url)
-    async with open_database(url) as database:
+    is_current = await is_migrated(url, limits)
+    async with open_database(url, limits) as database:
         yield await (_sqlite(database) if url.startswith("sqlite:") else _postgres(database))
         if is_current:
             yield fine("migrations", "The tables are of this version.")

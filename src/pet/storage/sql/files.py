@@ -48,6 +48,7 @@ class SqlFiles:
 
         async def work(sql: Statements) -> Sequence[Event]:
             events = [event] if event else []
+            await sql.lock("profile", "user_id", file.user_id)  # before its files, as everyone does who changes both
             for record in records:
                 await sql.insert("file", _to_row(record))
                 replaced = await _bind(sql, record)
@@ -154,10 +155,10 @@ async def _replace(sql: Statements, table: str, column: str, key: str, *, owner:
 
 
 async def _lock_places(sql: Statements, file_id: FileId) -> None:
-    """Lock what may mention a file before the file itself, as `add` does: else the two wait for each other."""
+    """Lock what may mention a file before the file itself, as `add` does."""
     if not sql.for_update:
         return
-    for table, key, place in (("file", "file_id", "track_id"), ("profile", "user_id", "user_id")):
+    for table, key, place in (("profile", "user_id", "user_id"), ("file", "file_id", "track_id")):
         holder = f"SELECT {place} FROM file WHERE file_id = ?"
         await sql.rows(f"SELECT 1 AS locked FROM {table} WHERE {key} = ({holder}){sql.for_update}", file_id)
 

@@ -54,7 +54,7 @@ async def newest_of(sql: Statements, actor_id: str) -> int:
 
 async def spread_some(sql: Statements) -> bool:
     """Tell some more follows of one rising author; False when nobody is rising, or somebody else is at it."""
-    rising = await sql.row(f"SELECT * FROM rising ORDER BY actor_id LIMIT 1{sql.for_update_unlocked}")
+    rising = await sql.row(f"SELECT * FROM rising ORDER BY actor_id LIMIT 1{sql.for_update_of_free}")
     if rising is None:
         return False
     select = (

@@ -83,8 +83,8 @@ async def _require_image(sql: Statements, profile: Profile) -> None:
         raise NotFound("Image not found", field="coverImageUrl")
 
 
-async def insert_profile(sql: Statements, profile: Profile) -> None:
-    """Insert a profile and the words that find it, unless it is there."""
+async def insert_profile(sql: Statements, profile: Profile) -> bool:
+    """Insert a profile and the words that find it, unless it or its name is there; tell whether it was inserted."""
     identity = {
         "user_id": profile.user_id,
         "object_id": profile.object_id,
@@ -97,8 +97,10 @@ async def insert_profile(sql: Statements, profile: Profile) -> None:
         "following": 0,
         "plays": 0,
     }
-    if await sql.insert_new("profile", identity | _editable(profile)):
-        await _write_words(sql, profile)
+    if not await sql.insert_new("profile", identity | _editable(profile)):
+        return False
+    await _write_words(sql, profile)
+    return True
 
 
 async def _write(sql: Statements, before: Profile, after: Profile) -> None:

@@ -24,7 +24,12 @@ class SqlSessions:
         """See `Sessions.add`. Some expired sessions go by the way, anyone's, so that the table does not grow."""
 
         async def work(sql: Statements) -> None:
-            expired = "SELECT session_id FROM session WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?"
+            # A change of password ends all sessions: this one comes before it, and ends, or waits until it is done.
+            await sql.lock("account", "user_id", session.user_id)
+            expired = (
+                "SELECT session_id FROM session WHERE expires_ms <= ?"
+                f" ORDER BY expires_ms LIMIT ?{sql.for_update_of_free}"
+            )
             delete = f"DELETE FROM session WHERE session_id IN ({expired})"
             await sql.run(delete, to_milliseconds(session.created_at), EXPIRED_AT_ONCE)
             await sql.insert("session", _to_row(session))

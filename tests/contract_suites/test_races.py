@@ -1,0 +1,127 @@
+"""Changes at the same moment: what one transaction leaves out of sight of another must not be lost between them.
+
+A store that locks as a whole has no such moments. The others are slowed down here, so that the moments meet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from tests.contract_suites.scene import NOON, Store, account, after, everything_at_once, session, stub
+
+from pet.domain.effects import effects_of
+from pet.domain.events import UserCreated, UserUpdated
+from pet.domain.ids import SessionId, UserId, new_uuid7
+from pet.domain.viewers import Role
+from pet.storage.sql.database import Statements
+
+PAUSE_SECONDS = 0.004
+
+
+def pause_after(patch: pytest.MonkeyPatch, beginning: str = "", *, seconds: float) -> None:
+    """Let every statement of SQL that begins so be followed by a pause, within transactions too."""
+
+    def with_pause(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def slow(self: Statements, sql: str, *values: object) -> Any:
+            result = await method(self, sql, *values)
+            await asyncio.sleep(seconds if sql.startswith(beginning) else 0)
+            return result
+
+        return slow
+
+    for name in ("rows", "run"):
+        patch.setattr(Statements, name, with_pause(getattr(Statements, name)))
+
+
+@pytest.fixture
+def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every statement of SQL take its time."""
+    pause_after(monkeypatch, seconds=PAUSE_SECONDS)
+
+
+@pytest.mark.parametrize("change", ["change_password", "remove"])
+async def test_a_login_during_a_change_of_password_sees_the_change_or_is_ended_by_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    ann = account("ann")
+    await store.accounts.add(ann, stub(ann.user_id))
+    pause_after(monkeypatch, "DELETE FROM session WHERE user_id", seconds=0.2)
+
+    async def log_in() -> bool:
+        """Do as the service does: open a session, then look whether the password is still the one that was proven."""
+        await asyncio.sleep(0.05)
+        await store.sessions.add(session("new", ann.user_id))
+        current = await store.accounts.find(ann.user_id)
+        return current is not None and current.password_hash == ann.password_hash
+
+    async def end_sessions() -> object:
+        if change == "remove":
+            return await store.accounts.remove(ann.user_id, stub(ann.user_id))
+        return await store.accounts.change_password(ann.user_id, old_hash="old hash", new_hash="new hash")
+
+    is_let_in, _ = await asyncio.gather(log_in(), end_sessions())
+    is_open = await store.sessions.find(SessionId("new")) is not None
+    assert (is_let_in, is_open) in {(True, False), (False, True), (False, False)}
+
+
+@pytest.mark.usefixtures("slowed")
+@pytest.mark.parametrize("lead", [0, 1, 2, 3, 4, 5, 6])
+async def test_a_user_who_is_purged_while_they_are_created_is_gone(store: Store, lead: int) -> None:
+    user_id = UserId(new_uuid7())
+    created = UserCreated(user_id=user_id, occurred_at=NOON, username="ann", role=Role.LISTENER.value)
+
+    async def purge() -> None:
+        await asyncio.sleep(lead * PAUSE_SECONDS)
+        await store.projections.purge(user_id)
+
+    await asyncio.gather(store.projections.apply(created, effects_of(created)), purge())
+    assert await store.profiles.get_many([user_id]) == {}
+    assert (await store.profiles.page(after=None, limit=10, search="ann")).items == []
+
+
+@pytest.mark.usefixtures("slowed")
+@pytest.mark.parametrize("lead", [1, 2, 3, 4, 5, 6])
+async def test_a_name_that_two_creations_take_goes_to_the_later_one(store: Store, lead: int) -> None:
+    users = [UserId(new_uuid7()) for _ in range(2)]
+
+    async def create(user_id: UserId, wait: int) -> None:
+        await asyncio.sleep(wait * PAUSE_SECONDS)
+        event = UserCreated(user_id=user_id, occurred_at=NOON, username="ann", role=Role.LISTENER.value)
+        await store.projections.apply(event, effects_of(event))
+
+    await asyncio.gather(create(users[0], 0), create(users[1], lead))
+    assert list(await store.profiles.get_many(users)) == [users[1]]
+
+
+@pytest.mark.usefixtures("slowed")
+async def test_a_purge_that_ends_has_removed_everything_though_another_one_is_at_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pet.storage.sql.database.STEP", 3)
+    monkeypatch.setattr("pet.storage.sql.effects.STEP", 3)
+    ann, *others = [await store.profile(f"user{number}") for number in range(11)]
+    for other in others:
+        await store.follow(ann, other)
+        await store.follow(other, ann)
+    news = [UserUpdated(user_id=ann, occurred_at=after(120 * number), is_news=True) for number in range(11)]
+    await store.deliver(*news)
+
+    async def purge() -> None:
+        await store.projections.purge(ann)
+        assert await store.follows.following_ids([ann]) == {ann: []}
+        assert all(ann not in ids for ids in (await store.follows.following_ids(others)).values())
+        assert [await store.activities.of_event(event) for event in news] == [None] * 11
+
+    await asyncio.gather(*(purge() for _ in range(3)))
+    people = await store.profiles.get_many(others)
+    assert [(person.stats.followers, person.stats.following) for person in people.values()] == [(0, 0)] * 10
+
+
+async def test_everything_at_once_leaves_the_counters_right(store: Store) -> None:
+    people = await everything_at_once(store)
+    shown = await store.profiles.get_many(people)
+    assert [(person.stats.followers, person.stats.following) for person in shown.values()] == [(0, 0)] * 4
+    assert {person.cover_file_id for person in shown.values()} == {None}
