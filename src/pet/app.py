@@ -38,6 +38,7 @@ from pet.pages.welcome import welcome_routes
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
 from pet.schema.endpoint import GraphQLEndpoint
+from pet.schema.executing import OperationRules
 from pet.schema.root import build_schema
 from pet.security.keys import load_or_create_secret
 from pet.security.links import LinkSigner
@@ -210,7 +211,8 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
 
 
 def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
-    graphql = GraphQLEndpoint(build_schema(), origin_pattern=re.compile(settings.cors_origin_pattern))
+    schema = build_schema(_operation_rules(settings))
+    graphql = GraphQLEndpoint(schema, origin_pattern=re.compile(settings.cors_origin_pattern))
     return [
         # A Route, not a Mount: a Mount would answer /graphql with a redirect.
         Route("/graphql", graphql),
@@ -219,3 +221,13 @@ def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
         *welcome_routes(),
         *health_routes(parts.database, parts.blobs, database_file=settings.database_file),
     ]
+
+
+def _operation_rules(settings: Settings) -> OperationRules:
+    return OperationRules(
+        limits=settings.graphql_limits,
+        trusted_only=settings.graphql_documents == "trusted",
+        introspection=settings.graphql_introspection,
+        suggestions=settings.graphql_suggestions,
+        is_charged=settings.rate_limits,
+    )

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pet.logs import LogFormat, LogLevel
+from pet.operation_limits import OperationLimits, parse_operation_limits
 
 PREFIX = "PET_"
 TEST_PREFIX = "PET_TEST_"
@@ -181,6 +182,26 @@ class Settings(BaseSettings):
     rate_limits: Annotated[bool, Must("on or off")] = True
     """Whether rate limits are enforced; `off` is meant for load tests. Default: `on`."""
 
+    graphql_documents: Annotated[Literal["any", "trusted"], Must("any or trusted")] = "any"
+    """Which GraphQL documents are run: `any`, or `trusted` ones alone, which are the app's own operations
+    (`docs/graphql.md`). Default: `any`."""
+
+    graphql_limits: Annotated[
+        OperationLimits,
+        BeforeValidator(parse_operation_limits),
+        Must(f"like {OperationLimits()}, each a whole number from 1, and cost no more than budget"),
+    ] = OperationLimits()
+    """What one GraphQL operation may have, as `name=number` separated by commas; what is not named keeps its default.
+    `cost` is that of one operation, `budget` that of all operations of a caller in a minute.
+    Default:
+    `tokens=4000,depth=15,fields=1000,aliases=100,roots=20,directives=50,cost=20000,budget=100000,seconds=10`."""
+
+    graphql_introspection: Annotated[bool, Must("on or off")] = True
+    """Whether clients may read the GraphQL schema; explorers need it. Default: `on`."""
+
+    graphql_suggestions: Annotated[bool, Must("on or off")] = True
+    """Whether a GraphQL error names the fields that a client could have meant. Default: `on`."""
+
     trusted_proxies: Annotated[
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)], ...],
         BeforeValidator(_words),
@@ -308,4 +329,6 @@ def _shown(value: object) -> str:
             return "on" if value else "off"
         case tuple():
             return ",".join(map(str, value)) or "none"
+        case OperationLimits():
+            return str(value)
     return _masked(str(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from enum import Enum
+from enum import Enum, StrEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,28 @@ TOP_LEVEL = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.
 """What no person can mend by changing their input."""
 
 log = logging.getLogger("pet.graphql")
+
+
+class RequestCode(StrEnum):
+    """Codes of the top level that only GraphQL knows, beside those of the domain."""
+
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
+    """The hash of a document came without the document, which nobody has sent yet: send both."""
+
+    TIMEOUT = "TIMEOUT"
+    """The operation took too long, and was ended."""
+
+
+class PersistedQueryNotFound(Exception):
+    """Nobody has sent the document of a hash. The words are those by which Apollo's clients know it."""
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")
+
+
+class TimedOut(Exception):
+    """An operation took longer than it may; the message is for the client."""
+
 
 STATUS = {
     ErrorCode.INVALID: HTTPStatus.BAD_REQUEST,
@@ -90,6 +112,8 @@ class UserErrors(FieldExtension):
         What a mutation before this one has loaded is old by now.
         """
         info.context.forget_loaded()
+        if info.context.is_overdue:
+            raise TimedOut("The time of the operation was over before this change could begin.")
         try:
             return await next_(source, info, **kwargs)
         except DomainError as error:
@@ -109,6 +133,8 @@ def translate(error: GraphQLError) -> None:
         error.extensions = {"code": cause.code.value, **_details(cause)}
         if isinstance(cause, Unavailable):
             log.warning("an engine is down", exc_info=cause)
+    elif isinstance(cause, TimedOut):
+        error.extensions = {"code": RequestCode.TIMEOUT.value}
     elif cause is not None and not isinstance(cause, GraphQLError):
         log.error("a resolver failed", exc_info=cause)
         request_id = structlog.contextvars.get_contextvars().get("request_id", "unknown")
@@ -126,6 +152,6 @@ def _details(error: DomainError) -> dict[str, object]:
     return {"field": error.field} if error.field else {}
 
 
-def failure(code: ErrorCode, message: str) -> dict[str, object]:
+def failure(code: ErrorCode | RequestCode, message: str) -> dict[str, object]:
     """Return an error for a request that never reached the schema."""
     return {"message": message, "extensions": {"code": code.value}}

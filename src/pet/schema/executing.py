@@ -1,0 +1,127 @@
+"""Running operations: Strawberry's schema, with the operator's rules before it and our words for its errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.schema.schema import StreamResult
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from pet.domain.errors import DomainError, Invalid
+from pet.operation_limits import OperationLimits
+from pet.schema.documents import Documents
+from pet.schema.errors import translate
+from pet.schema.gate import OperationGate
+from pet.schema.preparing import Preparer
+
+_SUGGESTION = re.compile(r" Did you mean [^?]*\?")
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRules:
+    """What the operator decides about operations."""
+
+    limits: OperationLimits = field(default_factory=OperationLimits)
+    trusted_only: bool = False
+    """Whether only the app's own documents are run."""
+    introspection: bool = True
+    """Whether clients may read the schema."""
+    suggestions: bool = True
+    """Whether an error names what the client could have meant."""
+    is_charged: bool = False
+    """Whether the cost of operations is taken from a budget."""
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema, with errors in our words, a gate before operations and a context for each of them."""
+
+    def __init__(self, rules: OperationRules, **parts: Any) -> None:
+        super().__init__(**parts, extensions=[self._gate])
+        self.rules = rules
+        self.preparer = Preparer(self._schema, rules.limits, introspection=rules.introspection)
+        self.documents = Documents(self.preparer.parse, trusted_only=rules.trusted_only)
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Run one operation to its end, so no subscription: `stream` runs those."""
+        if objection := self._objection(query, operation_name):
+            return PreExecutionError(data=None, errors=[objection])
+        return await super().execute(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            set(allowed_operation_types or OperationType) - {OperationType.SUBSCRIPTION},
+            operation_extensions,
+        )
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        *args: Any,
+        **options: Any,
+    ) -> StreamResult:
+        """Run an operation over a WebSocket or a stream of events, on a context of its own.
+
+        A connection outlives sessions, and what one operation has loaded is old for the next.
+        """
+        if objection := self._objection(query, operation_name):
+            return _refused(objection)
+        try:
+            renewed = await context_value.renewed() if context_value else None
+        except DomainError as error:
+            refusal = GraphQLError(error.message, original_error=error)
+            self.process_errors([refusal])
+            return _refused(refusal)
+        return await super().stream(query, variable_values, renewed, root_value, operation_name, *args, **options)
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Translate errors in place, on every transport."""
+        del execution_context
+        for error in errors:
+            translate(error)
+            if not self.rules.suggestions:
+                error.message = _SUGGESTION.sub("", error.message)
+
+    def _gate(self) -> OperationGate:
+        return OperationGate(self.preparer, self.rules.limits, is_charged=self.rules.is_charged)
+
+    def _objection(self, query: str | None, operation_name: str | None) -> GraphQLError | None:
+        """Return why nothing of a document can run, which Strawberry would tell otherwise on each transport."""
+        try:
+            prepared = self.preparer.prepare(query) if query else None
+        except Invalid as error:
+            objection = GraphQLError(error.message, original_error=error)
+        except GraphQLSyntaxError as error:
+            objection = GraphQLError(error.message, source=error.source, positions=error.positions)
+        else:
+            if operation_name is not None or prepared is None or not prepared.has_several_operations:
+                return None
+            objection = GraphQLError("The document has several operations: say in operationName which one to run.")
+        self.process_errors([objection])
+        return objection
+
+
+async def _refused(error: GraphQLError) -> StreamResult:
+    """Tell why an operation could not begin: else its end would look like that of one without a result."""
+    yield PreExecutionError(data=None, errors=[error])
