@@ -205,10 +205,23 @@ def test_names_of_the_test_suite_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", ["depth", "depth=", "depth=x", "depth=0", "depth=-1", "deep=5", "=", ",", "cost=200000", "budget=19999"]
+    "limits",
+    [
+        "depth",
+        "depth=",
+        "depth=x",
+        "depth=0",
+        "depth=-1",
+        "deep=5",
+        "=",
+        ",",
+        "cost=200000",
+        "budget=19999",
+        "roots=251",
+    ],
 )
 def test_limits_of_operations_that_cannot_be_meant_are_refused(limits: str) -> None:
-    sentence = f"like {OperationLimits()}, each a whole number from 1, and cost no more than budget."
+    sentence = f"like {OperationLimits()}, each a whole number from 1, roots at most 250, and cost at most budget."
     assert refused(PET_GRAPHQL_LIMITS=limits) == (f"PET_GRAPHQL_LIMITS is {limits!r}, but must be {sentence}",)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+MAX_ROOTS = 250
+"""graphql-core begins the changes of a mutation in one another, and Python ends at 1,000 calls within calls."""
+
 
 @dataclass(frozen=True, slots=True)
 class OperationLimits:
@@ -58,6 +61,6 @@ def parse_operation_limits(text: Any) -> Any:
     if not given.keys() <= {limit.name for limit in fields(OperationLimits)} or min(given.values()) < 1:
         raise ValueError(text)
     limits = OperationLimits(**given)
-    if limits.cost > limits.budget:
+    if limits.cost > limits.budget or limits.roots > MAX_ROOTS:
         raise ValueError(text)
     return limits

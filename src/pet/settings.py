@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pet.logs import LogFormat, LogLevel
-from pet.operation_limits import OperationLimits, parse_operation_limits
+from pet.operation_limits import MAX_ROOTS, OperationLimits, parse_operation_limits
 
 PREFIX = "PET_"
 TEST_PREFIX = "PET_TEST_"
@@ -189,7 +189,9 @@ class Settings(BaseSettings):
     graphql_limits: Annotated[
         OperationLimits,
         BeforeValidator(parse_operation_limits),
-        Must(f"like {OperationLimits()}, each a whole number from 1, and cost no more than budget"),
+        Must(
+            f"like {OperationLimits()}, each a whole number from 1, roots at most {MAX_ROOTS}, and cost at most budget"
+        ),
     ] = OperationLimits()
     """What one GraphQL operation may have, as `name=number` separated by commas; what is not named keeps its default.
     `cost` is that of one operation, `budget` that of all operations of a caller in a minute.

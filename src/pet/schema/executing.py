@@ -115,7 +115,7 @@ class Schema(strawberry.Schema):
         except GraphQLSyntaxError as error:
             objection = GraphQLError(error.message, source=error.source, positions=error.positions)
         else:
-            if operation_name is not None or prepared is None or not prepared.has_several_operations:
+            if prepared is None or prepared.errors or operation_name or not prepared.has_several_operations:
                 return None
             objection = GraphQLError("The document has several operations: say in operationName which one to run.")
         self.process_errors([objection])
