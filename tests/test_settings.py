@@ -221,7 +221,7 @@ def test_names_of_the_test_suite_are_left_alone() -> None:
     ],
 )
 def test_limits_of_operations_that_cannot_be_meant_are_refused(limits: str) -> None:
-    sentence = f"like {OperationLimits()}, each a whole number from 1, roots at most 250, and cost at most budget."
+    sentence = f"like {OperationLimits()}, each from 1, roots at most 250, and cost at most budget."
     assert refused(PET_GRAPHQL_LIMITS=limits) == (f"PET_GRAPHQL_LIMITS is {limits!r}, but must be {sentence}",)
 
 

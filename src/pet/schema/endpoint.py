@@ -47,6 +47,9 @@ log = logging.getLogger("pet.graphql")
 INIT_WAIT = timedelta(seconds=10)
 """How long a WebSocket may say nothing before its `connection_init`."""
 
+MAX_BRACKETS = 20_000
+"""Of a request's JSON, those in its texts included: more than a document and its variables can have."""
+
 TRY_AGAIN_LATER = 1013
 """The close code for an engine that is down: clients connect anew after a while, as they do not after 4xxx."""
 
@@ -209,7 +212,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return decoded or {}
 
     def decode_json(self, data: str | bytes) -> Any:
-        """Decode strictly: no NaN, no invalid UTF-8, no bottomless nesting."""
+        """Decode strictly: no NaN, no invalid UTF-8, no bottomless nesting, no lists by the hundred thousand.
+
+        Raises:
+            JSONDecodeError: it is not such a text.
+        """
+        brackets = ("[", "{") if isinstance(data, str) else (b"[", b"{")
+        if sum(map(data.count, brackets)) > MAX_BRACKETS:  # type: ignore[arg-type]
+            message = "too many lists and objects"
+            raise orjson.JSONDecodeError(message, "", 0)
         return orjson.loads(data)
 
     def encode_json(self, data: object) -> bytes:

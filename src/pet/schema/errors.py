@@ -22,6 +22,10 @@ TOP_LEVEL = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.
 log = logging.getLogger("pet.graphql")
 
 
+MAX_MESSAGE = 1000
+"""Characters of a message; graphql-core quotes what it was sent, however long it is."""
+
+
 class RequestCode(StrEnum):
     """Codes of the top level that only GraphQL knows, beside those of the domain."""
 
@@ -129,6 +133,7 @@ def _mistake(error: DomainError) -> UserError:
 def translate(error: GraphQLError) -> None:
     """Give an error of the top level its code, and hide what is internal, in place."""
     cause = error.original_error
+    error.message = error.message[:MAX_MESSAGE]
     if isinstance(cause, DomainError):
         error.extensions = {"code": cause.code.value, **_details(cause)}
         if isinstance(cause, Unavailable):
