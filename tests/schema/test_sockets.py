@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from pet.domain.ids import UserId
+from pet.operation_limits import OperationLimits
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.schema.operations import DOCUMENT, run
 from tests.schema.talking import close_code, greet, hear, listening, say, serving, talking
@@ -148,18 +150,87 @@ async def test_a_subscription_tells_what_one_may_see_and_nothing_else(
 async def test_an_operation_that_an_engine_fails_is_told_and_the_next_one_runs(
     service: Service, live: str, ann: Person
 ) -> None:
-    assert service.settings.database_file is not None
     async with talking(live) as socket:
         await greet(socket, ann)
-        with closing(sqlite3.connect(service.settings.database_file)) as database:
-            database.execute("ALTER TABLE session RENAME TO lost")
-            service.services.accounts.sessions.forget_user(UserId(ann.user_id))
+        with broken_sessions(service, ann):
             refused = await ask(socket, DOCUMENT, "Me")
-            database.execute("ALTER TABLE lost RENAME TO session")
         assert refused["type"] == "error"
         assert [error["extensions"]["code"] for error in refused["payload"]] == ["UNAVAILABLE"]
         answer = await ask(socket, DOCUMENT, "Me")
     assert answer["payload"]["data"]["me"]["username"] == "ann"
+
+
+@contextmanager
+def broken_sessions(service: Service, person: Person) -> Iterator[None]:
+    """Let the engine fail whatever asks for a session, as one that is down does."""
+    assert service.settings.database_file is not None
+    with closing(sqlite3.connect(service.settings.database_file)) as database:
+        database.execute("ALTER TABLE session RENAME TO lost")
+        service.services.accounts.sessions.forget_user(UserId(person.user_id))
+        try:
+            yield
+        finally:
+            database.execute("ALTER TABLE lost RENAME TO session")
+
+
+async def test_a_socket_that_opens_while_an_engine_is_down_is_told_to_come_back(
+    service: Service, live: str, ann: Person
+) -> None:
+    with broken_sessions(service, ann):
+        async with talking(live, additional_headers=ann.headers) as socket:
+            assert await close_code(socket) == 1013
+        async with talking(live) as socket:
+            await say(socket, "connection_init", payload=ann.headers)
+            assert await close_code(socket) == 1013
+    async with talking(live, additional_headers=ann.headers) as socket:
+        await greet(socket)
+        assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
+
+
+async def test_a_failure_that_nobody_foresaw_has_a_close_code(
+    live: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("secret text")
+
+    monkeypatch.setattr("pet.schema.endpoint.Context.identify", fail)
+    async with talking(live) as socket:
+        await socket.wait_closed()
+        assert (socket.close_code, socket.close_reason) == (1011, "Something went wrong on our side.")
+    assert "secret text" in caplog.text
+
+
+async def test_a_document_that_cannot_run_leaves_the_others_of_the_socket(live: str, ann: Person) -> None:
+    bad: list[tuple[str, str | None]] = [
+        ("{", None),
+        ("{ nobody }", None),
+        ("", None),
+        (DOCUMENT, None),
+        (DOCUMENT, "Nobody"),
+        ("{ __typename } " + " " * 100_000, None),
+        ("{ " + "__typename " * 5000 + "}", None),
+    ]
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        for query, name in bad:
+            message = await ask(socket, query, name)
+            assert message["type"] == "error"
+            assert [error["extensions"]["code"] for error in message["payload"]] == ["INVALID"]
+        many = await ask(socket, "{ __typename }", None, values=[0] * 1001)
+        assert many["payload"][0]["message"] == "variables may hold 1000 values."
+        assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
+
+
+async def test_operations_over_a_socket_spend_of_the_same_budget(start_service: StartService) -> None:
+    service: Service = await start_service(rate_limits=True, graphql_limits=OperationLimits(cost=10, budget=10))
+    ann = await service.register("ann")
+    async with serving(service.app) as address, talking(address) as socket:
+        await greet(socket, ann)
+        first = await ask(socket, "{ profiles(first: 5) { edges { cursor } } }")
+        assert first["payload"]["extensions"]["cost"]["remaining"] == 8
+        second = await ask(socket, "{ profiles(first: 9) { edges { cursor } } }")
+    assert [error["extensions"]["code"] for error in second["payload"]] == ["RATE_LIMITED"]
+    assert (second["type"], second["id"]) == ("error", "q")
 
 
 async def test_logins_over_a_socket_spend_of_the_same_bucket(start_service: StartService) -> None:

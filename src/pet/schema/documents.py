@@ -35,21 +35,21 @@ class Documents:
         self._trusted_only = trusted_only
         self._registered: MemoryCache[str, str] = MemoryCache(REGISTERED_BYTES)
 
-    def text_of(self, query: str | None, document_id: str | None, extensions: Mapping[str, Any] | None) -> str | None:
-        """Return the text of the document that a request means; None where it names none at all.
+    def text_of(self, query: str | None, document_id: str | None, extensions: Mapping[str, Any] | None) -> str:
+        """Return the text of the document that a request means.
 
         Args:
             query: the text.
             document_id: `sha256:` and the hash, or the hash alone: a persisted document of GraphQL over HTTP.
             extensions: with `persistedQuery`, which has the hash: Apollo's automatic persisted queries.
         Raises:
-            Invalid: the hash is malformed, or not that of the text.
+            Invalid: there is neither text nor hash, or the hash is malformed, or not that of the text.
             PersistedQueryNotFound: nobody has sent the text of the hash.
             Forbidden: the document is not trusted, and only such are run.
         """
         digest = _digest(document_id) if document_id is not None else _persisted_digest(extensions)
         if not query:
-            return query if digest is None else self._found(digest)
+            return self._found(digest)
         if digest is not None and digest != hash_of(query):
             raise Invalid("The hash is not that of the document: SHA-256 of its text as UTF-8, in lower-case digits.")
         if self._trusted_only:
@@ -58,7 +58,9 @@ class Documents:
             self._register(digest, query)
         return query
 
-    def _found(self, digest: str) -> str:
+    def _found(self, digest: str | None) -> str:
+        if digest is None:
+            raise Invalid("The request has no document: send query, or its hash as documentId.", field="query")
         text = trusted_texts().get(digest) or self._registered.get(digest)
         if text is None:
             raise PersistedQueryNotFound

@@ -157,12 +157,13 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         """Parse a request, strictly; of the document it may have the hash alone."""
         wanted = preferred(request.raw.headers.get("accept", ""))
         given = await self._parameters(request)
+        query = self.schema.documents.text_of(
+            parameters.text(given, "query"),
+            parameters.text(given, "documentId"),
+            parameters.mapping(given, "extensions"),
+        )
         return GraphQLRequestData(
-            query=self.schema.documents.text_of(
-                parameters.text(given, "query"),
-                parameters.text(given, "documentId"),
-                parameters.mapping(given, "extensions"),
-            ),
+            query=query,
             variables=parameters.variables(given),
             operation_name=parameters.text(given, "operationName"),
             extensions=given.get("extensions"),

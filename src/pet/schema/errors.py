@@ -12,6 +12,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError
 from strawberry.extensions import FieldExtension
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import Info
 
 from pet.domain.errors import DomainError, ErrorCode, RateLimited, Unavailable
@@ -140,7 +141,7 @@ def translate(error: GraphQLError) -> None:
             log.warning("an engine is down", exc_info=cause)
     elif isinstance(cause, TimedOut):
         error.extensions = {"code": RequestCode.TIMEOUT.value}
-    elif cause is not None and not isinstance(cause, GraphQLError):
+    elif cause is not None and not isinstance(cause, GraphQLError | InvalidOperationTypeError):
         log.error("a resolver failed", exc_info=cause)
         request_id = structlog.contextvars.get_contextvars().get("request_id", "unknown")
         error.message = f"Something went wrong on our side. Please quote the request id {request_id}."

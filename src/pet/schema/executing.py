@@ -85,7 +85,7 @@ class Schema(strawberry.Schema):
 
         A connection outlives sessions, and what one operation has loaded is old for the next.
         """
-        if objection := self._objection(query, operation_name):
+        if objection := self._objection(query, operation_name) or self._unknown(query, operation_name):
             return _refused(objection)
         try:
             renewed = await context_value.renewed() if context_value else None
@@ -102,6 +102,15 @@ class Schema(strawberry.Schema):
             translate(error)
             if not self.rules.suggestions:
                 error.message = _SUGGESTION.sub("", error.message)
+
+    def _unknown(self, query: str | None, operation_name: str | None) -> GraphQLError | None:
+        """Return an error for an operation that is not in its document: Strawberry would end the whole socket."""
+        prepared = self.preparer.prepare(query) if query and operation_name else None
+        if prepared is None or prepared.errors or operation_name in prepared.costs:
+            return None
+        objection = GraphQLError(f"The document has no operation {operation_name!r}.")
+        self.process_errors([objection])
+        return objection
 
     def _gate(self) -> OperationGate:
         return OperationGate(self.preparer, self.rules.limits, is_charged=self.rules.is_charged)

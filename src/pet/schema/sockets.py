@@ -66,7 +66,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         except PersistedQueryNotFound as error:
             await self._refuse(message, RequestCode.PERSISTED_QUERY_NOT_FOUND, str(error))
         else:
-            known = {**message, "payload": {**payload, "query": query or ""}}
+            known = {**message, "payload": {**payload, "query": query}}
             await super().handle_subscribe(cast("SubscribeMessage", known))
 
     async def _refuse(self, message: SubscribeMessage, code: ErrorCode | RequestCode, sentence: str) -> None:
