@@ -1,10 +1,9 @@
-"""What tests share: a whole service on the embedded default, and people who use it."""
+"""What tests share: a whole service on each set-up, and people who use it."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,12 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pet.app import Overrides, create_app
+from pet.app import Overrides, Parts, create_app
+from pet.engines import Engines
 from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
+from tests.setups import SET_UPS, Prepare, prepare_on
 
 CONTRACT = Path(__file__).parent / "contract"
 PASSWORD = "correct horse 1"
@@ -92,17 +93,20 @@ class Service(RunningService):
     """A service in this process: also the application for a server of its own, and what the command line would call."""
 
     app: ASGIApp
-    services: Services
+    parts: Parts
+
+    @property
+    def services(self) -> Services:
+        """What resolvers may call."""
+        return self.parts.services
+
+    @property
+    def engines(self) -> Engines:
+        """The open engines, for what no front lets one do."""
+        return self.parts.engines
 
 
 StartService = Callable[..., Any]
-
-
-def app_services(state: Mapping[str, object] | None) -> Services:
-    """Return the services that an application put into the state of its lifespan."""
-    services = (state or {})["services"]
-    assert isinstance(services, Services)
-    return services
 
 
 @pytest.fixture(scope="session")
@@ -113,27 +117,34 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(params=SET_UPS)
+def prepare(request: pytest.FixtureRequest) -> Prepare:
+    """Each set-up in turn: what makes its engines, empty, for one test."""
+    return prepare_on(request.param, request)
+
+
 @pytest.fixture
-async def start_service(tmp_path: Path, migrated_database: Path) -> AsyncIterator[StartService]:
+async def start_service(tmp_path: Path, prepare: Prepare) -> AsyncIterator[StartService]:
     """A function that starts a service in this test's folder: `await start_service(rate_limits=True)`.
 
     One at a time; `await service.client.aclose()` is not needed. Rate limits are off unless asked for.
     """
-    async with starting(tmp_path, migrated_database) as start:
+    async with starting(tmp_path, prepare) as start:
         yield start
 
 
 @asynccontextmanager
-async def starting(folder: Path, migrated_database: Path) -> AsyncIterator[StartService]:
+async def starting(folder: Path, prepare: Prepare) -> AsyncIterator[StartService]:
     """Give the function of `start_service`; what it started stops when the context is left."""
+    engines: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
 
         async def start(*, overrides: Overrides | None = None, **settings: Any) -> Service:
             data_dir = folder / "data"
             if not data_dir.exists():
                 data_dir.mkdir()
-                shutil.copy(migrated_database, data_dir / "pet.sqlite3")
-            chosen = Settings(data_dir=data_dir, **{"rate_limits": False, **settings})
+                engines.update(prepare(data_dir))
+            chosen = Settings(data_dir=data_dir, **{"rate_limits": False, **engines, **settings})
             app = create_app(chosen, overrides=overrides)
             state = await stack.enter_async_context(app.router.lifespan_context(app))
 
@@ -144,13 +155,13 @@ async def starting(folder: Path, migrated_database: Path) -> AsyncIterator[Start
             transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url=chosen.public_url)
             opened = await stack.enter_async_context(client)
-            return Service(chosen, opened, app=with_state, services=app_services(state))
+            return Service(chosen, opened, app=with_state, parts=app.state.parts)
 
         yield start
 
 
 @pytest.fixture
 async def service(start_service: StartService) -> Service:
-    """A service on the embedded default, without rate limits."""
+    """A service without rate limits, on each set-up in turn."""
     started: Service = await start_service()
     return started

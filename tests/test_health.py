@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Service
+from tests.setups import on_embedded
+
+pytestmark = on_embedded
 
 
 async def test_a_process_that_answers_is_live(service: Service) -> None:

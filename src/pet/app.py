@@ -16,22 +16,22 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from pet.domain.accounts import AccountService
-from pet.domain.delivery import Delivery, Outbox
+from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
-from pet.domain.events import Event
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
 from pet.domain.ids import UserId
 from pet.domain.limits import RateLimits
 from pet.domain.links import Links
-from pet.domain.plays import Plays, PlayService
+from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
 from pet.edge import Cors, Edge
+from pet.engines import Engines, open_engines
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
 from pet.pages.welcome import welcome_routes
@@ -46,21 +46,7 @@ from pet.security.passwords import Argon2Hasher
 from pet.security.tokens import JwtSigner
 from pet.services import Services
 from pet.settings import Settings, SettingsError
-from pet.storage.blobs import ObjectStoreBlobs, open_blobs
-from pet.storage.embedded.broadcast import EmbeddedBroadcast
-from pet.storage.embedded.limits import EmbeddedRateLimits, UnlimitedRateLimits
-from pet.storage.embedded.session_cache import EmbeddedSessionCache
 from pet.storage.presence import present
-from pet.storage.sql.accounts import SqlAccounts
-from pet.storage.sql.database import Database, open_database
-from pet.storage.sql.delivery import SqlOutbox
-from pet.storage.sql.effects import SqlProjections
-from pet.storage.sql.feed import SqlActivities
-from pet.storage.sql.files import SqlFiles
-from pet.storage.sql.follows import SqlFollows
-from pet.storage.sql.plays import SqlPlays
-from pet.storage.sql.profiles import SqlProfiles
-from pet.storage.sql.sessions import SqlSessions
 from pet.upkeep import recover, sweep, upkeep
 
 ISSUER = "pet"
@@ -96,11 +82,8 @@ class Parts:
     """What stands once the engines are open."""
 
     services: Services
-    database: Database
-    blobs: ObjectStoreBlobs
+    engines: Engines
     delivery: Delivery
-    outbox: Outbox
-    plays: Plays
     clock: Clock
 
 
@@ -110,48 +93,46 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
 
     Raises:
         SettingsError: the secret cannot be used.
-        Unavailable: the database or the media folder cannot be used.
+        CannotOpen: an engine cannot be reached, or refuses.
+        Unavailable: the embedded database or the media folder cannot be used.
     """
     chosen = overrides or Overrides()
     clock = chosen.clock
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings.database_url))
-        blobs = open_blobs(settings.media_url)
-        broadcast: EmbeddedBroadcast[Event] = EmbeddedBroadcast()
-        stack.push_async_callback(broadcast.close)
+        engines = await stack.enter_async_context(open_engines(settings, clock))
         hasher = Argon2Hasher()
         stack.callback(hasher.close)
         secret = secret_of(settings)
-        limits = chosen.limits or (EmbeddedRateLimits() if settings.rate_limits else UnlimitedRateLimits())
-
-        files, outbox, plays = SqlFiles(database), SqlOutbox(database, clock), SqlPlays(database)
+        limits = chosen.limits or engines.shared.limits
 
         async def purge(user_id: UserId) -> None:
             """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
             await file_service.purge(user_id)
 
-        delivery = Delivery(outbox, SqlProjections(database, clock), blobs, broadcast, purge)
-        file_service = FileService(files, blobs, delivery, clock)
+        delivery = Delivery(
+            engines.outboxes, engines.documents.projections, engines.blobs, engines.shared.broadcast, purge
+        )
+        file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
         signer = JwtSigner(secret, ISSUER)
-        sessions = SessionService(SqlSessions(database), EmbeddedSessionCache(), signer, clock)
-        profiles = ProfileService(SqlProfiles(database), delivery, clock)
-        follows = FollowService(SqlFollows(database), delivery, clock)
+        sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
+        profiles = ProfileService(engines.documents.profiles, delivery, clock)
+        follows = FollowService(engines.documents.follows, delivery, clock)
         visibility = Visibility(profiles, follows)
         services = Services(
-            accounts=AccountService(SqlAccounts(database), sessions, hasher, limits, delivery, clock),
+            accounts=AccountService(engines.accounts, sessions, hasher, limits, delivery, clock),
             profiles=profiles,
             files=file_service,
-            uploads=UploadService(files, blobs, WorkerInspector(), limits, delivery, clock),
+            uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
             follows=follows,
-            feed=FeedService(SqlActivities(database), follows, visibility, broadcast),
-            plays=PlayService(plays, delivery, clock),
+            feed=FeedService(engines.documents.activities, follows, visibility, engines.shared.broadcast),
+            plays=PlayService(engines.documents.plays, delivery, clock),
             visibility=visibility,
             links=Links(settings.public_url, LinkSigner(secret), clock),
             limits=limits,
             trusts_claimed_ids=settings.trust_client_user_id,
         )
-        await stack.enter_async_context(present(blobs.folder, partial(sweep, services.uploads)))
-        yield Parts(services, database, blobs, delivery, outbox, plays, clock)
+        await stack.enter_async_context(present(engines.blobs.folder, partial(sweep, services.uploads)))
+        yield Parts(services, engines, delivery, clock)
 
 
 def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Starlette:
@@ -202,9 +183,10 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
         if settings.trust_client_user_id:
             log.warning("PET_TRUST_CLIENT_USER_ID is on: anyone can act as anyone without a token")
         async with open_parts(settings, overrides) as parts:
+            app.state.parts = parts
             app.router.routes = _routes(settings, parts)
             await recover(parts.delivery)
-            async with upkeep(parts.delivery, parts.outbox, parts.plays, parts.clock):
+            async with upkeep(parts.delivery, parts.engines.documents.plays, parts.clock):
                 yield {"services": parts.services}
 
     return lifespan
@@ -219,7 +201,7 @@ def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
         *welcome_routes(),
-        *health_routes(parts.database, parts.blobs, database_file=settings.database_file),
+        *health_routes(parts.engines.checks),
     ]
 
 

@@ -16,6 +16,7 @@ import click
 
 from pet.domain.errors import DomainError, Service, Unavailable
 from pet.settings import Settings, SettingsError
+from pet.storage.opening import CannotOpen
 
 if TYPE_CHECKING:
     from pet.app import Parts
@@ -34,7 +35,7 @@ def _in_sentences(command: Callable[P, None]) -> Callable[P, None]:
             # The message is meant for clients; an operator needs the setting and the engine's own words.
             engine = "media folder (PET_MEDIA_URL)" if error.service is Service.MEDIA else "database (PET_DATABASE_URL)"
             raise click.ClickException(f"The {engine} cannot be used: {error.__cause__ or error}") from error
-        except (SettingsError, DomainError) as error:
+        except (SettingsError, CannotOpen, DomainError) as error:
             raise click.ClickException(str(error)) from error
 
     return wrapper
@@ -90,6 +91,16 @@ def config() -> None:
         origin = "default" if setting.is_default else "set"
         click.echo(f"{setting.name}={setting.value}  ({origin})")
         click.echo(f"    {setting.description}")
+
+
+@main.command(help="Look at the machine and every engine, and say what to mend; exit status 1 when something fails.")
+@_in_sentences
+def doctor() -> None:
+    """Examine the machine, the settings and every engine."""
+    from pet.doctor.command import examine  # noqa: PLC0415
+
+    if not asyncio.run(examine(Settings.load())):
+        sys.exit(1)
 
 
 @main.command(help="Fill the network with a few people, follows and playable tracks, to look around.")

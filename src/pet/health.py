@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
-import anyio
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pet.domain.errors import Unavailable
-from pet.storage.blobs import ObjectStoreBlobs
-from pet.storage.sql.database import Database
+Answers = Callable[[], Awaitable[bool]]
 
 
-def health_routes(database: Database, blobs: ObjectStoreBlobs, *, database_file: Path | None = None) -> list[Route]:
-    """Return `/health/live` and `/health/ready`.
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How to find out whether an engine answers; without one that is not required the service goes on."""
 
-    Args:
-        database_file: the file of an embedded database. An open connection goes on where the file has been removed, and
-            what is written then is lost.
-    """
+    name: str
+    answers: Answers
+    is_required: bool = True
+
+
+def health_routes(checks: Sequence[Check]) -> list[Route]:
+    """Return `/health/live` and `/health/ready`."""
 
     async def live(request: Request) -> Response:
         """200 as long as the process answers at all: a supervisor restarts it when not."""
@@ -29,34 +32,18 @@ def health_routes(database: Database, blobs: ObjectStoreBlobs, *, database_file:
         return _report(200, {"status": "live"})
 
     async def ready(request: Request) -> Response:
-        """200 when the database answers and media can be written, else 503: a proxy sends clients elsewhere."""
+        """200 when all that is required answers, else 503: a proxy sends clients elsewhere.
+
+        `degraded`, still 200, says that something is down without which the service goes on.
+        """
         del request
-        checks = {
-            "database": await _database_answers(database, database_file),
-            "media": await _media_can_be_written(blobs),
-        }
-        words = {name: "up" if is_up else "down" for name, is_up in checks.items()}
-        is_ready = all(checks.values())
-        return _report(200 if is_ready else 503, {"status": "ready" if is_ready else "unavailable", "checks": words})
+        answers = await asyncio.gather(*(check.answers() for check in checks))
+        words = {check.name: "up" if is_up else "down" for check, is_up in zip(checks, answers, strict=True)}
+        is_ready = all(is_up or not check.is_required for check, is_up in zip(checks, answers, strict=True))
+        status = ("ready" if all(answers) else "degraded") if is_ready else "unavailable"
+        return _report(200 if is_ready else 503, {"status": status, "checks": words})
 
     return [Route("/health/live", live), Route("/health/ready", ready)]
-
-
-async def _database_answers(database: Database, file: Path | None) -> bool:
-    try:
-        await database.row("SELECT 1 FROM account LIMIT 1")  # a table's: a constant would be answered from thin air
-    except Unavailable:
-        return False
-    return file is None or await anyio.Path(file).exists()
-
-
-async def _media_can_be_written(blobs: ObjectStoreBlobs) -> bool:
-    try:
-        async with blobs.stage() as staged:
-            await staged.write(b"ready?")
-    except (Unavailable, OSError):
-        return False
-    return True
 
 
 def _report(status: int, body: dict[str, object]) -> Response:

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import SplitResult, urlsplit
+from urllib.request import url2pathname
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -171,6 +172,10 @@ class Settings(BaseSettings):
     """Where audio and image bytes are kept: a folder's path or a `file://` URL.
     Default: the folder `media` in the data directory."""
 
+    engine_timeout: Annotated[float, Field(ge=0.1, le=60), Must("a number of seconds from 0.1 to 60")] = 2.0
+    """How long one call of a server behind the service (database, cache, store, broker) may take, in seconds, before it
+    counts as down. Default: `2`."""
+
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...],
         BeforeValidator(_words),
@@ -189,9 +194,7 @@ class Settings(BaseSettings):
     graphql_limits: Annotated[
         OperationLimits,
         BeforeValidator(parse_operation_limits),
-        Must(
-            f"like {OperationLimits()}, each a whole number from 1, roots at most {MAX_ROOTS}, and cost at most budget"
-        ),
+        Must(f"like {OperationLimits()}, each from 1, roots at most {MAX_ROOTS}, and cost at most budget"),
     ] = OperationLimits()
     """What one GraphQL operation may have, as `name=number` separated by commas; what is not named keeps its default.
     `cost` is that of one operation, `budget` that of all operations of a caller in a minute.
@@ -263,6 +266,14 @@ class Settings(BaseSettings):
         return Path(self.database_url.removeprefix("sqlite://")) if is_embedded else None
 
     @property
+    def media_folder(self) -> Path | None:
+        """The folder that holds audio and images; None where they are a server's."""
+        scheme, separator, path = self.media_url.partition("://")
+        if not separator:
+            return Path(self.media_url)
+        return Path(url2pathname(path)) if scheme == "file" else None
+
+    @property
     def cors_origin_pattern(self) -> str:
         """A regular expression that the whole of an allowed `Origin` header matches, and nothing else."""
         patterns = [_LOCAL_ORIGIN if origin == LOCAL else re.escape(origin) for origin in self.cors_origins]
@@ -323,12 +334,12 @@ def _masked(text: str) -> str:
 
 def _shown(value: object) -> str:
     match value:
-        case None:
-            return "not set"
-        case SecretStr():
-            return "***"
+        case None | SecretStr():
+            return "***" if value else "not set"
         case bool():
             return "on" if value else "off"
+        case float():
+            return f"{value:g}"
         case tuple():
             return ",".join(map(str, value)) or "none"
         case OperationLimits():

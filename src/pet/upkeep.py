@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from pet.domain.delivery import Delivery, Outbox
+from pet.domain.delivery import Delivery
 from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
@@ -36,7 +36,7 @@ async def recover(delivery: Delivery) -> None:
 
 
 @asynccontextmanager
-async def upkeep(delivery: Delivery, outbox: Outbox, plays: Plays, clock: Clock) -> AsyncIterator[None]:
+async def upkeep(delivery: Delivery, plays: Plays, clock: Clock) -> AsyncIterator[None]:
     """Relay and trim until the context is left."""
 
     async def relay() -> None:
@@ -45,7 +45,7 @@ async def upkeep(delivery: Delivery, outbox: Outbox, plays: Plays, clock: Clock)
 
     async def trim() -> None:
         """Forget what is long done."""
-        await outbox.trim(before=clock() - KEEP_DELIVERED)
+        await delivery.trim(before=clock() - KEEP_DELIVERED)
         await plays.trim(before=clock() - 2 * PLAY_WINDOW)
 
     async with _repeated(RELAY_PAUSE, relay), _repeated(TRIM_PAUSE, trim):

@@ -23,6 +23,7 @@ from pet.domain.feed import Action
 from pet.domain.files import FileType
 from pet.domain.follows import FollowList, FollowState
 from pet.domain.ids import UserId, new_uuid7
+from pet.domain.paging import Position
 from pet.domain.stats import Stats
 from pet.domain.viewers import Role, Viewer
 
@@ -68,9 +69,50 @@ async def test_young_events_are_not_pending_yet(store: Store) -> None:
 async def test_a_settled_event_is_pending_no_more_and_settling_twice_does_nothing(store: Store) -> None:
     first, second = stub(), stub()
     await stored(store, first, second)
-    for _ in range(2):
-        await store.outbox.settle(first.event_id)
+    for minutes in range(2):
+        store.clock.now = after(minutes)
+        assert await store.outbox.settle(first.event_id)
     assert await store.pending() == [second]
+    [delivered] = await store.outbox.delivered(after=Position(NOON, ""), limit=10)
+    assert (delivered.event, delivered.at) == (first, NOON)
+
+
+async def test_an_event_of_another_store_is_not_settled_here(store: Store) -> None:
+    assert not await store.outbox.settle(stub().event_id)
+
+
+async def test_the_oldest_pending_event_is_found_by_its_time(store: Store) -> None:
+    assert await store.outbox.oldest_pending() is None
+    young, old = stub(at=after(5)), stub(at=after(1))
+    await stored(store, young, old)
+    assert await store.outbox.oldest_pending() == after(1)
+    await store.settle(old)
+    assert await store.outbox.oldest_pending() == after(5)
+
+
+async def test_delivered_events_come_in_the_order_of_their_delivery(store: Store) -> None:
+    first, second, third, pending = stub(), stub(), stub(), stub()
+    await stored(store, first, second, third, pending)
+    for minutes, event in enumerate((third, first, second)):
+        store.clock.now = after(minutes // 2)
+        await store.outbox.settle(event.event_id)
+    page = await store.outbox.delivered(after=Position(NOON, ""), limit=2)
+    assert [delivered.event for delivered in page] == [first, third]
+    page = await store.outbox.delivered(after=page[-1].position, limit=2)
+    assert [(delivered.event, delivered.at) for delivered in page] == [(second, after(1))]
+
+
+async def test_events_are_unpublished_until_a_broker_has_confirmed_them(store: Store) -> None:
+    old, settled, young = stub(), stub(), stub(at=after(1))
+    await stored(store, young, settled, old)
+    await store.settle(settled)
+    assert await store.outbox.unpublished(older_than=timedelta(0), limit=10) == [old, settled]
+    store.clock.now = after(1)
+    assert await store.outbox.unpublished(older_than=timedelta(0), limit=2) == [old, settled]
+    for _ in range(2):
+        await store.outbox.mark_published([old.event_id, settled.event_id])
+    assert await store.outbox.unpublished(older_than=timedelta(0), limit=10) == [young]
+    assert await store.pending() == [old, young]
 
 
 async def test_trimming_keeps_pending_events_and_what_was_delivered_since(store: Store) -> None:
@@ -80,7 +122,8 @@ async def test_trimming_keeps_pending_events_and_what_was_delivered_since(store:
         store.clock.now = after(minutes)
         await apply(store, event)
         await store.outbox.settle(event.event_id)
-    await store.outbox.trim(before=after(1))
+    await store.outbox.trim(before=after(1), keep_unpublished=False)
+    await store.projections.trim(before=after(1))
     assert await store.pending() == [pending]
     await stored(store, old)
     with pytest.raises(store.refusal):
@@ -88,14 +131,14 @@ async def test_trimming_keeps_pending_events_and_what_was_delivered_since(store:
     assert [await apply(store, old), await apply(store, young)] == [True, False]
 
 
-async def test_the_mark_of_a_pending_event_outlives_its_time(store: Store) -> None:
-    ann = await store.profile("ann")
-    event = TrackUploaded(user_id=ann, occurred_at=NOON, file_id=track(ann).file_id)
-    await stored(store, event)
-    await apply(store, event)
-    await store.outbox.trim(before=after(60 * 24 * 30))
-    assert not await apply(store, event)
-    assert (await store.shown(ann)).stats == Stats(tracks=1)
+async def test_trimming_keeps_what_a_broker_still_has_to_confirm_where_there_is_one(store: Store) -> None:
+    waiting, published = stub(), stub()
+    await stored(store, waiting, published)
+    await store.settle(waiting, published)
+    await store.outbox.mark_published([published.event_id])
+    await store.outbox.trim(before=after(1), keep_unpublished=True)
+    kept = await store.outbox.delivered(after=Position(after(-1), ""), limit=10)
+    assert [delivered.event for delivered in kept] == [waiting]
 
 
 async def test_effects_are_applied_once(store: Store) -> None:

@@ -33,59 +33,59 @@ def session(session_id: str, user_id: str = "ann") -> CachedSession:
     return CachedSession(SessionId(session_id), UserId(user_id), "listener", utc_now() + timedelta(days=30))
 
 
-def test_a_remembered_session_is_found_and_another_is_not(cache: SessionCache) -> None:
+async def test_a_remembered_session_is_found_and_another_is_not(cache: SessionCache) -> None:
     phone = session("phone")
-    cache.remember(phone)
-    assert cache.find(phone.session_id) == phone
-    assert cache.find(SessionId("laptop")) is None
+    await cache.remember(phone)
+    assert await cache.find(phone.session_id) == phone
+    assert await cache.find(SessionId("laptop")) is None
 
 
-def test_what_is_remembered_last_counts(cache: SessionCache) -> None:
+async def test_what_is_remembered_last_counts(cache: SessionCache) -> None:
     phone = session("phone")
     promoted = replace(phone, role="admin")
-    cache.remember(phone)
-    cache.remember(promoted)
-    assert cache.find(phone.session_id) == promoted
+    await cache.remember(phone)
+    await cache.remember(promoted)
+    assert await cache.find(phone.session_id) == promoted
 
 
-def test_forgetting_one_session_leaves_the_others(cache: SessionCache) -> None:
+async def test_forgetting_one_session_leaves_the_others(cache: SessionCache) -> None:
     phone, laptop = session("phone"), session("laptop")
-    cache.remember(phone)
-    cache.remember(laptop)
-    cache.forget(phone.session_id)
-    cache.forget(phone.session_id)
-    assert (cache.find(phone.session_id), cache.find(laptop.session_id)) == (None, laptop)
+    await cache.remember(phone)
+    await cache.remember(laptop)
+    await cache.forget(phone.session_id)
+    await cache.forget(phone.session_id)
+    assert (await cache.find(phone.session_id), await cache.find(laptop.session_id)) == (None, laptop)
 
 
-def test_forgetting_a_user_leaves_other_users(cache: SessionCache) -> None:
+async def test_forgetting_a_user_leaves_other_users(cache: SessionCache) -> None:
     phone, laptop, bobs = session("phone"), session("laptop"), session("tablet", "bob")
     for each in (phone, laptop, bobs):
-        cache.remember(each)
-    cache.forget_user(UserId("ann"))
-    cache.forget_user(UserId("nobody"))
-    assert [cache.find(each.session_id) for each in (phone, laptop, bobs)] == [None, None, bobs]
+        await cache.remember(each)
+    await cache.forget_user(UserId("ann"))
+    await cache.forget_user(UserId("nobody"))
+    assert [await cache.find(each.session_id) for each in (phone, laptop, bobs)] == [None, None, bobs]
 
 
 async def test_a_session_is_forgotten_after_its_time_even_when_it_is_used(
     make: Callable[[float], SessionCache],
 ) -> None:
     cache, phone = make(0.1), session("phone")
-    cache.remember(phone)
+    await cache.remember(phone)
     for _ in range(4):
-        cache.find(phone.session_id)
+        await cache.find(phone.session_id)
         await asyncio.sleep(0.05)
-    assert cache.find(phone.session_id) is None
+    assert await cache.find(phone.session_id) is None
 
 
-def test_an_expired_session_is_never_found(cache: SessionCache) -> None:
+async def test_an_expired_session_is_never_found(cache: SessionCache) -> None:
     expired = replace(session("phone"), expires_at=utc_now() - timedelta(seconds=1))
-    cache.remember(session("phone"))
-    cache.remember(expired)
-    assert cache.find(expired.session_id) is None
+    await cache.remember(session("phone"))
+    await cache.remember(expired)
+    assert await cache.find(expired.session_id) is None
 
 
 async def test_a_session_that_ends_soon_is_not_remembered_beyond_its_end(cache: SessionCache) -> None:
     ending = replace(session("phone"), expires_at=utc_now() + timedelta(seconds=0.05))
-    cache.remember(ending)
+    await cache.remember(ending)
     await asyncio.sleep(0.1)
-    assert cache.find(ending.session_id) is None
+    assert await cache.find(ending.session_id) is None

@@ -18,7 +18,6 @@ from pet.domain.events import UserCreated
 from pet.domain.ids import UserId, new_uuid7
 from pet.domain.viewers import Role
 from pet.settings import Settings
-from pet.storage.sql.accounts import SqlAccounts
 from tests.e2e.server import PET, serve
 
 PEOPLE_AND_TRACKS = (
@@ -80,7 +79,7 @@ async def test_the_demo_completes_an_account_whose_event_a_kill_left_undelivered
     user_id = UserId(new_uuid7())
     bare = type(made)(user_id, MIRA.email, MIRA.username, Role.MUSICIAN, made.password_hash, made.created_at)
     event = UserCreated(user_id=user_id, occurred_at=made.created_at, username=MIRA.username, role=Role.MUSICIAN.value)
-    await SqlAccounts(parts.database).add(bare, event)
+    await parts.engines.accounts.add(bare, event)
     assert await services.profiles.find_by_username(MIRA.username) is None
 
     await demo(tmp_path / "data", 3000)

@@ -28,7 +28,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.delivery = Delivery(
-            self.store.outbox, self.store.projections, self.blobs, self.broadcast, self._purge_files
+            [self.store.outbox], self.store.projections, self.blobs, self.broadcast, self._purge_files
         )
         self.files = FileService(self.store.files, self.blobs, self.delivery, self.store.clock)
 

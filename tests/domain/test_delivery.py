@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from copy import copy
 from datetime import timedelta
 
 import pytest
-from tests.contract_suites.scene import NOON, account, at_once, media, stub, track
+from tests.contract_suites.scene import NOON, account, after, at_once, media, stub, track
 from tests.domain.conftest import House
 
-from pet.domain.delivery import Projections
+from pet.domain.delivery import Delivery, Outbox, Projections
 from pet.domain.effects import Effect
 from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.events import Event, TrackDeleted, TrackUploaded, UserCreated, UserDeleted
@@ -26,18 +27,18 @@ from pet.domain.viewers import Role, Viewer
 class Failing:
     """Fails as an engine that is down, where a test wishes it."""
 
-    def __init__(self, real: Projections | Blobs, method: str, *, when: type[Event] | None = None) -> None:
+    def __init__(self, real: Projections | Blobs | Outbox, method: str, *, when: type[Event] | None = None) -> None:
         self.is_down = True
         self.order: list[str] = []
         self._real = getattr(real, method)
         self._when = when
         setattr(real, method, self)
 
-    async def __call__(self, subject: Event | str, *rest: Sequence[Effect]) -> bool | None:
+    async def __call__(self, subject: Event | str = "", *rest: Sequence[Effect], **options: object) -> bool | None:
         self.order.append(subject.event_id if isinstance(subject, Event) else subject)
         if self.is_down and (self._when is None or isinstance(subject, self._when)):
             raise Unavailable(Service.USER)
-        done: bool | None = await self._real(subject, *rest)
+        done: bool | None = await self._real(subject, *rest, **options)
         return done
 
 
@@ -110,6 +111,31 @@ async def test_an_event_that_cannot_be_delivered_holds_up_nobody(house: House, m
     fault.is_down = False
     assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 4
     assert (await tracks(house, ann), await house.store.pending()) == (1, [])
+
+
+async def test_the_mark_of_a_pending_event_outlives_its_time(house: House) -> None:
+    ann = await house.store.profile("ann")
+    fault = Failing(house.store.outbox, "settle")
+    _, events = await uploaded(house, ann)
+    await house.delivery.deliver(events)
+    await house.delivery.trim(before=after(60 * 24 * 30))
+    fault.is_down = False
+    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 1
+    assert (await tracks(house, ann), await house.store.pending()) == (1, [])
+
+
+async def test_a_store_that_cannot_be_read_holds_up_no_other(house: House) -> None:
+    ann = await house.store.profile("ann")
+    await uploaded(house, ann)
+    down = copy(house.store.outbox)
+    fault = Failing(down, "pending")
+    both = Delivery([down, house.store.outbox], house.store.projections, house.blobs, house.broadcast, never_purge)
+    assert await both.deliver_pending(older_than=timedelta(0)) == 1
+    assert (await tracks(house, ann), fault.is_down) == (1, True)
+
+
+async def never_purge(user_id: UserId) -> None:
+    raise AssertionError(user_id)
 
 
 async def test_a_second_delivery_changes_nothing_and_makes_nothing_known(house: House) -> None:

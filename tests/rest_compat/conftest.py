@@ -14,6 +14,7 @@ from tests.clock import HandClock
 from tests.conftest import Person, Service, StartService, starting
 from tests.media_factory import jpeg, mp3
 from tests.rest_compat.golden import Golden
+from tests.setups import Prepare
 
 FOLDER = Path(__file__).parent
 
@@ -36,15 +37,15 @@ def clock() -> HandClock:
 
 
 @session_fixture
-async def start_service(tmp_path: Path, migrated_database: Path) -> AsyncIterator[StartService]:
+async def start_service(tmp_path: Path, prepare: Prepare) -> AsyncIterator[StartService]:
     """The shared fixture of that name, in the loop of the whole session."""
-    async with starting(tmp_path, migrated_database) as start:
+    async with starting(tmp_path, prepare) as start:
         yield start
 
 
 @session_fixture
 async def service(start_service: StartService, clock: HandClock) -> Service:
-    """A service on the embedded default, without rate limits, with a clock to turn."""
+    """A service without rate limits, on each set-up in turn, with a clock to turn."""
     started: Service = await start_service(overrides=Overrides(clock=clock))
     return started
 

@@ -84,7 +84,7 @@ class Golden:
         for person in self._service.people.values():
             self.know(person.username, person.user_id)
         request = response.request
-        naming = _Naming(self._names, self._contents)
+        naming = Naming(self._names, self._contents)
         whole = {
             "request": naming.text(f"{request.method} {request.url.raw_path.decode()}"),
             "status": response.status_code,
@@ -94,7 +94,7 @@ class Golden:
         return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-class _Naming:
+class Naming:
     """Gives names to the volatile values of one answer: known ones, else numbers in the order of appearance."""
 
     def __init__(self, names: dict[str, str], contents: dict[bytes, str]) -> None:
@@ -105,9 +105,11 @@ class _Naming:
         self._is_part = False
 
     def text(self, text: str) -> str:
+        """Return a text with its volatile values named."""
         return _VOLATILE.sub(self._named, text)
 
     def headers(self, response: httpx.Response) -> dict[str, str]:
+        """Return the headers that clients read."""
         is_json = response.headers.get("content-type") == "application/json"
         self._is_part = response.status_code == 206
         return {
@@ -117,6 +119,7 @@ class _Naming:
         }
 
     def body(self, response: httpx.Response) -> Any:
+        """Return the JSON of an answer, or the name of its bytes."""
         if response.headers.get("content-type") == "application/json":
             return self._json(response.json())
         if not response.content:

@@ -20,10 +20,6 @@ from pet.domain.paging import Position
 from pet.domain.viewers import Role, Viewer
 from pet.rest_compat import envelopes
 from pet.rest_compat.envelopes import Asked, JsonPage, list_response
-from pet.storage.sql.accounts import SqlAccounts
-from pet.storage.sql.database import Database
-from pet.storage.sql.effects import SqlProjections
-from pet.storage.sql.files import SqlFiles
 from tests.clock import HandClock
 from tests.conftest import Person, Service
 from tests.rest_compat.conftest import refusal, session_fixture, upload_song
@@ -77,7 +73,7 @@ class Crowd:
 async def crowd(service: Service, ann: Person, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Crowd:
     """A crowd, put in through the repositories, in a service that streams three items at a time."""
     monkeypatch.setattr(envelopes, "STREAM_PAGE", STREAMED)
-    fans = [await _person(f"fan-{number}", clock) for number in range(COUNT)]
+    fans = [await _person(service, f"fan-{number}", clock) for number in range(COUNT)]
     songs = await _songs(service, ann, clock)
     owner = UserId(ann.user_id)
     for fan in fans:
@@ -93,18 +89,18 @@ async def crowd(service: Service, ann: Person, clock: HandClock, monkeypatch: py
     return Crowd(service, {"ann": ann.user_id, "fan": fans[0]}, names)
 
 
-async def _person(username: str, clock: HandClock) -> UserId:
+async def _person(service: Service, username: str, clock: HandClock) -> UserId:
     user_id, at = UserId(new_uuid7()), clock()
     account = Account(user_id, f"{username}@example.com", username, Role.LISTENER, "no password", at)
     event = UserCreated(user_id=user_id, occurred_at=at, username=username, role=Role.LISTENER.value)
-    await SqlAccounts(Database()).add(account, event)
-    await SqlProjections(Database(), clock).apply(event, effects_of(event))
+    await service.engines.accounts.add(account, event)
+    await service.engines.documents.projections.apply(event, effects_of(event))
     return user_id
 
 
 async def _songs(service: Service, ann: Person, clock: HandClock) -> list[str]:
     first = FileId((await upload_song(service, ann))["fileId"])
-    record = (await SqlFiles(Database()).get_many([first]))[first]
+    record = (await service.engines.documents.files.get_many([first]))[first]
     names = [record.original_name]
     for number in range(1, COUNT):
         file_id, at = FileId(new_uuid7()), clock()
@@ -117,8 +113,8 @@ async def _songs(service: Service, ann: Person, clock: HandClock) -> list[str]:
             created_at=at,
         )
         event = TrackUploaded(user_id=copy.user_id, occurred_at=at, file_id=file_id)
-        await SqlFiles(Database()).add(copy, event)
-        await SqlProjections(Database(), clock).apply(event, effects_of(event))
+        await service.engines.documents.files.add(copy, event)
+        await service.engines.documents.projections.apply(event, effects_of(event))
         names.append(copy.original_name)
     return names
 

@@ -18,6 +18,9 @@ from tests.media_factory import mp3, png
 from tests.rest_compat.conftest import profile_of, refusal, upload_song
 from tests.rest_compat.golden import Golden
 from tests.rest_compat.test_uploads import kept_files
+from tests.setups import on_embedded
+
+pytestmark = on_embedded
 
 FAMILIES = {"auth": "Auth", "users": "User", "media": "Media", "social": "Social"}
 

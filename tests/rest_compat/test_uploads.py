@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import httpx
@@ -22,16 +22,16 @@ from tests.rest_compat.conftest import (
     upload_song,
 )
 from tests.rest_compat.golden import Golden
+from tests.setups import kept_objects
 
 NOBODY = "01890000-0000-7000-8000-000000000000"
 TEXT = b"This is a text, whatever its name says.\n" * 50
 BASE = "http://localhost:3000/media"
 
 
-def kept_files(service: Service) -> list[Path]:
-    """Return every object in the media folder, temporary ones included; dotfiles there are the service's own marks."""
-    found = Path(service.settings.media_url).rglob("*")
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+def kept_files(service: Service) -> list[PurePosixPath]:
+    """Return the key of every object of audio and images, temporary ones included."""
+    return kept_objects(service.settings)
 
 
 async def expect_nothing_kept(service: Service, person: Person) -> None:

@@ -21,7 +21,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 async def service(start_service: StartService, clock: HandClock) -> Service:
-    """A service on the embedded default, without rate limits, with a clock to turn."""
+    """A service without rate limits, on each set-up in turn, with a clock to turn."""
     started: Service = await start_service(overrides=Overrides(clock=clock))
     return started
 
@@ -29,7 +29,7 @@ async def service(start_service: StartService, clock: HandClock) -> Service:
 @pytest.fixture
 def seeds(service: Service, clock: HandClock) -> Seeds:
     """What fills the database of `service`."""
-    return Seeds(clock)
+    return Seeds(service.engines, clock)
 
 
 @pytest.fixture

@@ -5,22 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 
 from pet.domain.effects import effects_of
-from pet.domain.events import Event, FollowCreated, TrackUploaded, UserCreated
+from pet.domain.events import Event, FollowCreated, FollowRequested, TrackUploaded, UserCreated
 from pet.domain.files import FileType, MediaFile
 from pet.domain.follows import Follow, FollowState
 from pet.domain.ids import FileId, UserId, new_object_id, new_uuid7
 from pet.domain.times import Clock
-from pet.storage.sql.database import Database
-from pet.storage.sql.effects import SqlProjections
-from pet.storage.sql.files import SqlFiles
-from pet.storage.sql.follows import SqlFollows
+from pet.engines import Engines
 
 
 class Seeds:
-    """Fills the open database."""
+    """Fills the open engines."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._database = Database()
+    def __init__(self, engines: Engines, clock: Clock) -> None:
+        self._documents = engines.documents
         self._clock = clock
 
     async def person(self, username: str, *, at: datetime | None = None) -> UserId:
@@ -33,25 +30,37 @@ class Seeds:
     async def track(self, user_id: UserId, *, title: str = "Song", at: datetime | None = None) -> FileId:
         """Add a published track whose bytes nobody will ask for."""
         file = _file(user_id, FileType.TRACK, at or self._clock(), title=title)
-        await SqlFiles(self._database).add(file, None)
+        await self._documents.files.add(file, None)
         await self._apply(TrackUploaded(user_id=user_id, occurred_at=file.created_at, file_id=file.file_id))
         return file.file_id
 
     async def cover(self, user_id: UserId) -> FileId:
         """Add a cover that serves all tracks of someone."""
         file = _file(user_id, FileType.COVER, self._clock())
-        await SqlFiles(self._database).add(file, None)
+        await self._documents.files.add(file, None)
         return file.file_id
 
     async def follow(self, follower_id: UserId, following_id: UserId, *, at: datetime | None = None) -> None:
         """Let one follow the other, whatever the other's profile is."""
         event = FollowCreated(user_id=follower_id, following_id=following_id, occurred_at=at or self._clock())
         follow = Follow(new_object_id(), follower_id, following_id, FollowState.FOLLOWING, event.occurred_at)
-        await SqlFollows(self._database).add(follower_id, following_id, lambda is_private: (follow, event))
+        await self._documents.follows.add(follower_id, following_id, lambda is_private: (follow, event))
+        await self._apply(event)
+
+    async def request(self, follower_id: UserId, following_id: UserId) -> None:
+        """Let one ask to follow the other, as if the other's profile were private."""
+        event = FollowRequested(user_id=follower_id, following_id=following_id, occurred_at=self._clock())
+        follow = Follow(new_object_id(), follower_id, following_id, FollowState.PENDING, event.occurred_at)
+        await self._documents.follows.add(follower_id, following_id, lambda is_private: (follow, event))
         await self._apply(event)
 
     async def _apply(self, event: Event) -> None:
-        await SqlProjections(self._database, self._clock).apply(event, effects_of(event))
+        await self._documents.projections.apply(event, effects_of(event))
+
+
+def track_record(user_id: UserId, *, at: datetime) -> MediaFile:
+    """Return the record of a track whose bytes nobody will ask for."""
+    return _file(user_id, FileType.TRACK, at)
 
 
 def _file(user_id: UserId, kind: FileType, at: datetime, *, title: str | None = None) -> MediaFile:

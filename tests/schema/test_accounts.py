@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 from tests.clock import HandClock
 from tests.conftest import PASSWORD, Person, Service
 from tests.media_factory import mp3, png
 from tests.schema.operations import mistake, run
+from tests.setups import kept_objects
 
 
-def stored_files(service: Service) -> list[Path]:
-    """Return the files that hold bytes of media."""
-    return [path for path in (service.settings.data_dir / "media" / "files").rglob("*") if path.is_file()]
+def stored_files(service: Service) -> list[PurePosixPath]:
+    """Return the keys of the objects that hold bytes of media."""
+    return kept_objects(service.settings)
 
 
 async def log_in(service: Service, person: Person, password: str = PASSWORD) -> Person:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
+from pet.operation_limits import OperationLimits
 from pet.schema.caches import MemoryCache
+from pet.schema.preparing import Preparer
+from pet.schema.root import build_schema
 
 
 def test_what_was_not_used_for_the_longest_time_makes_room() -> None:
@@ -36,3 +42,17 @@ def test_a_key_that_is_there_is_counted_once() -> None:
     cache.add("a", 1, size_bytes=60)
     cache.add("a", 1, size_bytes=60)
     assert (len(cache), cache.size_bytes) == (1, 60)
+
+
+def test_the_memory_of_a_document_is_not_underestimated() -> None:
+    names = " ".join(f"a{field}" for field in range(950))
+    preparer = Preparer(build_schema().preparer._schema, OperationLimits(), introspection=True)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        preparer.prepare(f"{{ me {{ {names} }} }}")
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert taken <= preparer._prepared.size_bytes <= 3 * taken

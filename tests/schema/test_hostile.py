@@ -11,15 +11,16 @@ import gc
 import itertools
 import json
 import time
-import tracemalloc
 
 import httpx
 import pytest
 
-from pet.operation_limits import OperationLimits
-from pet.schema.preparing import CACHE_BYTES, Preparer
+from pet.schema.preparing import CACHE_BYTES
 from pet.schema.root import DEFAULT_RULES, build_schema
 from tests.conftest import Person, Service
+from tests.setups import on_embedded
+
+pytestmark = on_embedded
 
 CPU_SECONDS = 0.3
 MANY = 190
@@ -166,17 +167,3 @@ async def test_strangers_documents_do_not_fill_the_memory(service: Service) -> N
     before = len(kept)
     await service.graphql("{ me { oneMoreOfMine } }")
     assert len(kept) <= before + 1
-
-
-async def test_the_memory_of_a_document_is_not_underestimated() -> None:
-    names = " ".join(f"a{field}" for field in range(950))
-    preparer = Preparer(build_schema().preparer._schema, OperationLimits(), introspection=True)
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        preparer.prepare(f"{{ me {{ {names} }} }}")
-        gc.collect()
-        taken = tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
-    assert taken <= preparer._prepared.size_bytes <= 3 * taken

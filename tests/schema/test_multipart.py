@@ -10,6 +10,7 @@ import httpx
 from tests.conftest import Person, Service
 from tests.media_factory import png
 from tests.schema.operations import run, send_form
+from tests.setups import kept_objects
 
 QUERY = "mutation ($file: Upload!) { uploadAvatar(file: $file) { image { mimeType } userErrors { code } } }"
 LIST = "mutation ($files: [Upload!]!) { uploadAvatar(file: $files) { image { mimeType } } }"
@@ -125,5 +126,4 @@ async def test_without_a_good_token_not_a_byte_of_the_body_is_read(service: Serv
 async def test_no_temporary_object_is_left(service: Service, ann: Person) -> None:
     await send_form(service, OPERATIONS, {}, FILE, by=ann)
     await send_form(service, OPERATIONS, PLACES, {"0": ("a.png", b"no picture")}, by=ann)
-    media = service.settings.data_dir / "media"
-    assert [path for path in media.rglob("*.*") if path.is_file() and not path.name.startswith(".")] == []
+    assert kept_objects(service.settings) == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from pet.operation_limits import OperationLimits
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.schema.operations import DOCUMENT, run
 from tests.schema.talking import close_code, greet, hear, listening, say, serving, talking
+from tests.setups import on_embedded
 
 INIT = {"type": "connection_init"}
 SUBSCRIBE: dict[str, Any] = {"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }"}}
@@ -147,12 +148,13 @@ async def test_a_subscription_tells_what_one_may_see_and_nothing_else(
     assert edge["node"]["id"] == second["id"]
 
 
+@on_embedded
 async def test_an_operation_that_an_engine_fails_is_told_and_the_next_one_runs(
     service: Service, live: str, ann: Person
 ) -> None:
     async with talking(live) as socket:
         await greet(socket, ann)
-        with broken_sessions(service, ann):
+        async with broken_sessions(service, ann):
             refused = await ask(socket, DOCUMENT, "Me")
         assert refused["type"] == "error"
         assert [error["extensions"]["code"] for error in refused["payload"]] == ["UNAVAILABLE"]
@@ -160,23 +162,24 @@ async def test_an_operation_that_an_engine_fails_is_told_and_the_next_one_runs(
     assert answer["payload"]["data"]["me"]["username"] == "ann"
 
 
-@contextmanager
-def broken_sessions(service: Service, person: Person) -> Iterator[None]:
+@asynccontextmanager
+async def broken_sessions(service: Service, person: Person) -> AsyncIterator[None]:
     """Let the engine fail whatever asks for a session, as one that is down does."""
     assert service.settings.database_file is not None
     with closing(sqlite3.connect(service.settings.database_file)) as database:
         database.execute("ALTER TABLE session RENAME TO lost")
-        service.services.accounts.sessions.forget_user(UserId(person.user_id))
+        await service.services.accounts.sessions.forget_user(UserId(person.user_id))
         try:
             yield
         finally:
             database.execute("ALTER TABLE lost RENAME TO session")
 
 
+@on_embedded
 async def test_a_socket_that_opens_while_an_engine_is_down_is_told_to_come_back(
     service: Service, live: str, ann: Person
 ) -> None:
-    with broken_sessions(service, ann):
+    async with broken_sessions(service, ann):
         async with talking(live, additional_headers=ann.headers) as socket:
             assert await close_code(socket) == 1013
         async with talking(live) as socket:

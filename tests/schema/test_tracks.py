@@ -9,6 +9,7 @@ from tests.conftest import Person, Service
 from tests.media_factory import jpeg, mp3, png
 from tests.schema.operations import File, answer_of, run, send_form
 from tests.schema.seeding import Seeds
+from tests.setups import kept_objects
 
 
 async def mistake(
@@ -49,8 +50,7 @@ async def test_a_file_of_another_kind_is_refused_and_nothing_is_kept(service: Se
         assert (await mistake(service, name, {}, ("file", "song.mp3", content), by=ann))["code"] == code
     assert await stored(service, ann) == (0, [])
     assert (await run(service, "ProfilePage", {"by": {"username": "ann"}}))["avatarUrl"] is None
-    media = service.settings.data_dir / "media"
-    assert [path for path in media.rglob("*.*") if path.is_file() and not path.name.startswith(".")] == []
+    assert kept_objects(service.settings) == []
 
 
 async def test_a_broken_cover_refuses_the_track_too(service: Service, ann: Person) -> None:

@@ -203,7 +203,7 @@ class AccountService:
             user_id, old_hash=account.password_hash, new_hash=new_hash, keep=kept
         ):
             raise Conflict("The password was changed at the same moment. Please try again.")
-        self.sessions.forget_user(user_id)
+        await self.sessions.forget_user(user_id)
 
     async def delete(self, client: Client, user_id: UserId, *, password: str) -> None:
         """Remove an account, its sessions and, by its event, everything that belonged to it.
@@ -216,7 +216,7 @@ class AccountService:
             await self._proven(await self._accounts.find(user_id), password)
         event = UserDeleted(user_id=user_id, occurred_at=self._clock())
         if await self._accounts.remove(user_id, event):
-            self.sessions.forget_user(user_id)
+            await self.sessions.forget_user(user_id)
             await self._delivery.deliver([event])
 
     async def promote(self, username: str) -> Account:

@@ -1,7 +1,4 @@
-"""The session cache: spares the store one read for each authenticated request.
-
-It is in the process, hence its methods are not asynchronous: a lookup over the network would cost what it saves.
-"""
+"""The session cache: spares the store one read for each authenticated request."""
 
 from __future__ import annotations
 
@@ -28,14 +25,14 @@ class SessionCache(Protocol):
     An ended session is forgotten at once where it was ended, and after these seconds in every other process.
     """
 
-    def find(self, session_id: SessionId) -> CachedSession | None:
+    async def find(self, session_id: SessionId) -> CachedSession | None:
         """Return a session that is still remembered, or None: then the store knows."""
 
-    def remember(self, session: CachedSession) -> None:
+    async def remember(self, session: CachedSession) -> None:
         """Remember a session from now on, in the place of what was known of it."""
 
-    def forget(self, session_id: SessionId) -> None:
+    async def forget(self, session_id: SessionId) -> None:
         """Forget one session; forgetting what is not remembered does nothing."""
 
-    def forget_user(self, user_id: UserId) -> None:
+    async def forget_user(self, user_id: UserId) -> None:
         """Forget all sessions of a user."""

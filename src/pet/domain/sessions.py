@@ -143,14 +143,14 @@ class SessionService:
         Raises:
             Unauthenticated: the session has ended, or the user is gone.
         """
-        cached = self._cache.find(claims.session_id)
+        cached = await self._cache.find(claims.session_id)
         if cached is None:
             session = await self._sessions.find(claims.session_id)
             role = await role_of(claims.user_id) if session and session.user_id == claims.user_id else None
             if session is None or role is None or session.expires_at <= self._clock():
                 raise Unauthenticated(_EXPIRED)
             cached = CachedSession(session.session_id, session.user_id, role, session.expires_at)
-            self._cache.remember(cached)
+            await self._cache.remember(cached)
         return Viewer(cached.user_id, Role(cached.role), cached.session_id)
 
     async def close(self, refresh_token: str) -> None:
@@ -177,13 +177,13 @@ class SessionService:
             raise NotFound("Session not found", field="sessionId")
         await self._end(session_id)
 
-    def forget_user(self, user_id: UserId) -> None:
+    async def forget_user(self, user_id: UserId) -> None:
         """Take note that sessions of a user were ended in the store."""
-        self._cache.forget_user(user_id)
+        await self._cache.forget_user(user_id)
 
     async def _end(self, session_id: SessionId) -> None:
         await self._sessions.remove(session_id)
-        self._cache.forget(session_id)
+        await self._cache.forget(session_id)
 
     async def _repeated_at(self, claims: RefreshClaims, now: datetime) -> datetime:
         """Return when the successor was first issued, if this is a repetition within the grace.

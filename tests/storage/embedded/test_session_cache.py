@@ -10,12 +10,12 @@ from pet.domain.times import utc_now
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
 
 
-def test_the_session_used_longest_ago_goes_first() -> None:
+async def test_the_session_used_longest_ago_goes_first() -> None:
     cache = EmbeddedSessionCache(ttl_seconds=60, capacity=3)
     ids = [SessionId(name) for name in ("one", "two", "three", "four")]
     expires_at = utc_now() + timedelta(days=1)
     for session_id in ids[:3]:
-        cache.remember(CachedSession(session_id, UserId("ann"), "listener", expires_at))
-    cache.find(ids[0])
-    cache.remember(CachedSession(ids[3], UserId("ann"), "listener", expires_at))
-    assert [cache.find(session_id) is not None for session_id in ids] == [True, False, True, True]
+        await cache.remember(CachedSession(session_id, UserId("ann"), "listener", expires_at))
+    await cache.find(ids[0])
+    await cache.remember(CachedSession(ids[3], UserId("ann"), "listener", expires_at))
+    assert [await cache.find(session_id) is not None for session_id in ids] == [True, False, True, True]

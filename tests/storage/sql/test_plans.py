@@ -17,7 +17,7 @@ from tests.contract_suites.scene import ANN, NOON, Store, after
 
 from pet.domain.files import FileList
 from pet.domain.follows import FollowList
-from pet.domain.ids import FileId, ObjectId, SessionId, UserId
+from pet.domain.ids import EventId, FileId, ObjectId, SessionId, UserId
 from pet.domain.paging import Position
 from pet.domain.viewers import Role, Viewer
 from pet.storage.sql.database import Database, open_database
@@ -47,6 +47,9 @@ IN_ORDER: dict[str, Read] = {
     "following_ids": lambda s: s.follows.following_ids([ANN, BOB]),
     "activity_by_id": lambda s: s.activities.find(ObjectId("a")),
     "pending": lambda s: s.outbox.pending(older_than=timedelta(0), limit=20),
+    "delivered": lambda s: s.outbox.delivered(after=HERE, limit=20),
+    "unpublished": lambda s: s.outbox.unpublished(older_than=timedelta(0), limit=20),
+    "oldest_pending": lambda s: s.outbox.oldest_pending(),
     "account_by_id": lambda s: s.accounts.find(ANN),
     "account_by_email": lambda s: s.accounts.find_by_email("ann@example.com"),
     "account_by_name": lambda s: s.accounts.find_by_username("ann"),
@@ -61,7 +64,10 @@ SORTED: dict[str, Read] = {
     "search_count": lambda s: s.profiles.count(search="an"),
 }
 CHANGES: dict[str, Read] = {
-    "trim_outbox": lambda s: s.outbox.trim(before=NOON),
+    "trim_outbox": lambda s: s.outbox.trim(before=NOON, keep_unpublished=False),
+    "trim_published": lambda s: s.outbox.trim(before=NOON, keep_unpublished=True),
+    "trim_marks": lambda s: s.projections.trim(before=NOON),
+    "mark_published": lambda s: s.outbox.mark_published([EventId("a"), EventId("b")]),
     "trim_plays": lambda s: s.plays.trim(before=NOON),
     "purge": lambda s: s.projections.purge(ANN),
     "remove_file": lambda s: s.files.remove(FileId("000000000001"), after(5)),

@@ -33,7 +33,7 @@ class EmbeddedSessionCache:
         self._capacity = capacity
         self._entries: OrderedDict[SessionId, _Entry] = OrderedDict()
 
-    def find(self, session_id: SessionId) -> CachedSession | None:
+    async def find(self, session_id: SessionId) -> CachedSession | None:
         """Return a session that is still remembered, or None."""
         entry = self._entries.get(session_id)
         if entry is None:
@@ -44,7 +44,7 @@ class EmbeddedSessionCache:
         self._entries.move_to_end(session_id)
         return entry.session
 
-    def remember(self, session: CachedSession) -> None:
+    async def remember(self, session: CachedSession) -> None:
         """Remember a session for the time to live, or for the rest of its life if that is shorter."""
         remaining_seconds = (session.expires_at - utc_now()).total_seconds()
         until = time.monotonic() + min(self._ttl_seconds, remaining_seconds)
@@ -53,11 +53,11 @@ class EmbeddedSessionCache:
         if len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
 
-    def forget(self, session_id: SessionId) -> None:
+    async def forget(self, session_id: SessionId) -> None:
         """Forget one session."""
         self._entries.pop(session_id, None)
 
-    def forget_user(self, user_id: UserId) -> None:
+    async def forget_user(self, user_id: UserId) -> None:
         """Forget all sessions of a user; rare enough to look through all entries (under a millisecond when full)."""
         for session_id in [key for key, entry in self._entries.items() if entry.session.user_id == user_id]:
             del self._entries[session_id]

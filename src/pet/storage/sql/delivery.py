@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from pet.domain.delivery import Delivered
 from pet.domain.errors import Service
 from pet.domain.events import Event, payload_of, restore
 from pet.domain.ids import EventId
+from pet.domain.paging import Position
 from pet.domain.times import Clock, from_milliseconds, to_milliseconds
-from pet.storage.sql.database import Database, Row, Statements
+from pet.storage.sql.database import Database, Row, Statements, placeholders
 
 
 async def store_event(sql: Statements, event: Event) -> None:
@@ -48,22 +50,44 @@ class SqlOutbox:
         rows = await self._db.rows(select, after or "", self._ago(older_than), limit)
         return [_from_row(row) for row in rows]
 
-    async def settle(self, event_id: EventId) -> None:
+    async def settle(self, event_id: EventId) -> bool:
         """See `Outbox.settle`."""
 
+        async def work(sql: Statements) -> bool:
+            update = "UPDATE outbox SET delivered_ms = coalesce(delivered_ms, ?) WHERE event_id = ?"
+            return await sql.run(update, to_milliseconds(self._clock()), event_id) == 1
+
+        return await self._db.atomically(work)
+
+    async def oldest_pending(self) -> datetime | None:
+        """See `Outbox.oldest_pending`."""
+        row = await self._db.row("SELECT min(occurred_ms) AS oldest FROM outbox WHERE delivered_ms IS NULL")
+        return from_milliseconds(row["oldest"]) if row and row["oldest"] is not None else None
+
+    async def delivered(self, *, after: Position, limit: int) -> Sequence[Delivered]:
+        """See `Outbox.delivered`."""
+        select = "SELECT * FROM outbox WHERE (delivered_ms, event_id) > (?, ?) ORDER BY delivered_ms, event_id LIMIT ?"
+        rows = await self._db.rows(select, to_milliseconds(after.at), after.id, limit)
+        return [Delivered(_from_row(row), from_milliseconds(row["delivered_ms"])) for row in rows]
+
+    async def unpublished(self, *, older_than: timedelta, limit: int) -> Sequence[Event]:
+        """See `Outbox.unpublished`."""
+        select = "SELECT * FROM outbox WHERE published_ms IS NULL AND occurred_ms <= ? ORDER BY event_id LIMIT ?"
+        return [_from_row(row) for row in await self._db.rows(select, self._ago(older_than), limit)]
+
+    async def mark_published(self, event_ids: Sequence[EventId]) -> None:
+        """See `Outbox.mark_published`."""
+
         async def work(sql: Statements) -> None:
-            update = "UPDATE outbox SET delivered_ms = ? WHERE event_id = ? AND delivered_ms IS NULL"
-            await sql.run(update, to_milliseconds(self._clock()), event_id)
+            update = f"UPDATE outbox SET published_ms = ? WHERE event_id IN ({placeholders(event_ids)})"
+            await sql.run(update, to_milliseconds(self._clock()), *event_ids)
 
         await self._db.atomically(work)
 
-    async def trim(self, *, before: datetime) -> None:
+    async def trim(self, *, before: datetime, keep_unpublished: bool) -> None:
         """See `Outbox.trim`."""
-        moment = to_milliseconds(before)
-        await self._db.delete_in_steps("outbox", "event_id", "delivered_ms < ?", moment)
-        # Without its mark, an event whose bytes resist removal for days would be counted again.
-        done = "NOT EXISTS (SELECT 1 FROM outbox WHERE event_id = applied_event.event_id AND delivered_ms IS NULL)"
-        await self._db.delete_in_steps("applied_event", "event_id", f"applied_ms < ? AND {done}", moment)
+        condition = "delivered_ms < ?" + (" AND published_ms IS NOT NULL" if keep_unpublished else "")
+        await self._db.delete_in_steps("outbox", "event_id", condition, to_milliseconds(before))
 
     def _ago(self, age: timedelta) -> int:
         return to_milliseconds(self._clock() - age)

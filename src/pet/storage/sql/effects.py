@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import singledispatch
 
 from pet.domain.effects import (
@@ -56,6 +56,10 @@ class SqlProjections:
         while await self._db.atomically(lambda sql: _remove_follows(sql, user_id)):
             pass
         await self._db.delete_in_steps("activity", "object_id", "actor_id = ?", user_id)
+
+    async def trim(self, *, before: datetime) -> None:
+        """See `Projections.trim`."""
+        await self._db.delete_in_steps("applied_event", "event_id", "applied_ms < ?", to_milliseconds(before))
 
 
 @singledispatch

@@ -188,7 +188,7 @@ class PlayRow(Model):
 
 
 class OutboxRow(Model):
-    """An event, stored with its change, `delivered_ms` is null until everything that it causes is done."""
+    """An event, stored with its change, null times say what still has to be done with it."""
 
     event_id = fields.CharField(max_length=UUID, primary_key=True)
     name = fields.CharField(max_length=32)
@@ -196,10 +196,14 @@ class OutboxRow(Model):
     payload = fields.TextField()
     occurred_ms = fields.BigIntField()
     delivered_ms = fields.BigIntField(null=True)
+    published_ms = fields.BigIntField(null=True)
 
     class Meta:
         table = "outbox"
-        indexes: ClassVar = [Index(fields=["delivered_ms", "event_id"], name="outbox_by_delivery")]
+        indexes: ClassVar = [
+            Index(fields=["delivered_ms", "event_id"], name="outbox_by_delivery"),
+            Index(fields=["published_ms", "event_id"], name="outbox_by_publishing"),
+        ]
 
 
 class AppliedEventRow(Model):

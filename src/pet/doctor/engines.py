@@ -1,0 +1,50 @@
+"""Every engine that the settings name: reachable, of a version that serves, complete, in time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from pet.domain.errors import Unavailable
+from pet.settings import Settings
+from pet.storage.findings import Finding, failure, fine
+from pet.storage.opening import CannotOpen
+
+Examine = Callable[[Settings], AsyncIterator[Finding]]
+
+
+async def engine_findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Examine each engine; one that fails keeps none of the others from being looked at."""
+    for subject, examine in _examinations(settings):
+        try:
+            async for finding in examine(settings):
+                yield finding
+        except CannotOpen as error:
+            yield failure(subject, str(error))
+        except Unavailable as error:
+            yield failure(subject, f"It cannot be used: {error.__cause__ or error}")
+
+
+def _examinations(settings: Settings) -> Sequence[tuple[str, Examine]]:
+    del settings
+    return [("database", _database), ("media", _media)]
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    from pet.storage.sql.examination import database_findings  # noqa: PLC0415
+
+    if settings.database_file and not settings.database_file.exists():
+        yield fine("database", f"The first start makes {settings.database_file}.")
+        return
+    async for finding in database_findings(settings.database_url):
+        yield finding
+
+
+async def _media(settings: Settings) -> AsyncIterator[Finding]:
+    from pet.storage.blobs import open_blobs  # noqa: PLC0415
+
+    if settings.media_folder and not settings.media_folder.exists():
+        yield fine("media", f"The first start makes {settings.media_folder}.")
+        return
+    async with open_blobs(settings.media_url).stage() as staged:
+        await staged.write(b"examined")
+    yield fine("media", "An object can be written and removed.")
