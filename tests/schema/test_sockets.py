@@ -6,13 +6,17 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from pet.domain.ids import UserId
 from pet.operation_limits import OperationLimits
+from pet.schema.endpoint import INIT_WAIT
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.schema.operations import DOCUMENT, run
 from tests.schema.talking import close_code, greet, hear, listening, say, serving, talking
@@ -62,6 +66,27 @@ async def test_the_order_of_the_protocol_is_kept(live: str) -> None:
         await greet(socket)
         await say(socket, "connection_init")
         assert await close_code(socket) == 4429
+
+
+async def test_an_id_that_is_in_use_closes_with_4409(live: str, ann: Person) -> None:
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        for _ in range(2):
+            await say(socket, "subscribe", id="1", payload={"query": "subscription { feedActivity { id } }"})
+        assert await close_code(socket) == 4409
+
+
+async def test_another_protocol_closes_with_4406(live: str) -> None:
+    async with connect(f"ws://{live}/graphql", subprotocols=[Subprotocol("graphql-ws")], proxy=None) as socket:
+        assert await close_code(socket) == 4406
+
+
+async def test_silence_closes_with_4408(start_service: StartService, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert timedelta(seconds=10) == INIT_WAIT
+    monkeypatch.setattr("pet.schema.endpoint.INIT_WAIT", timedelta(seconds=0.1))
+    service: Service = await start_service()
+    async with serving(service.app) as address, talking(address) as socket:
+        assert await close_code(socket) == 4408
 
 
 async def test_a_bad_token_closes_with_4403(live: str, ann: Person) -> None:

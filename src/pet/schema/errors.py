@@ -63,7 +63,11 @@ STATUS = {
 """The status of each code over REST, and over GraphQL where a request is refused before its operation could run."""
 
 
-@strawberry.enum(name="ErrorCode", description="Why something was refused. The codes never change their meaning.")
+@strawberry.enum(
+    name="ErrorCode",
+    description="Why something was refused. The codes never change their meaning. Errors of the top level have them in"
+    " `extensions.code`, and two more: PERSISTED_QUERY_NOT_FOUND and TIMEOUT.",
+)
 class ErrorCodeName(Enum):
     """The codes of the domain, as GraphQL describes them."""
 
@@ -71,7 +75,9 @@ class ErrorCodeName(Enum):
     UNAUTHENTICATED = strawberry.enum_value(
         "UNAUTHENTICATED", description="No token, a bad or expired one, or wrong credentials."
     )
-    FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="It is someone else's.")
+    FORBIDDEN = strawberry.enum_value(
+        "FORBIDDEN", description="It is someone else's; or the document is none of those that the server trusts."
+    )
     NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="Not there, or not visible to the viewer.")
     CONFLICT = strawberry.enum_value("CONFLICT", description="Already taken.")
     TOO_LARGE = strawberry.enum_value("TOO_LARGE", description="More bytes than the limit allows.")
@@ -79,7 +85,7 @@ class ErrorCodeName(Enum):
         "UNSUPPORTED_MEDIA", description="The bytes are not what is accepted here."
     )
     RATE_LIMITED = strawberry.enum_value(
-        "RATE_LIMITED", description="Too many attempts; `retryAfter` says for how many seconds."
+        "RATE_LIMITED", description="Too many attempts, or a spent budget; `retryAfter` says for how many seconds."
     )
     UNAVAILABLE = strawberry.enum_value("UNAVAILABLE", description="A part of the service is down; nothing was done.")
     INTERNAL = strawberry.enum_value("INTERNAL", description="A failure of ours; the message has the request's id.")
