@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
@@ -17,6 +18,7 @@ from graphql import (
     FragmentSpreadNode,
     NameNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     Visitor,
     VisitorAction,
@@ -37,8 +39,8 @@ def trusted_texts() -> dict[str, str]:
     """Return the trusted documents by their hashes.
 
     They are the file as it is, printed and minified, and each of its operations with the fragments that it uses: the
-    fragments in the order of the file or of their use, printed or minified, with and without the `__typename` that
-    caching clients add to every object.
+    fragments in the order of the file or in either order of their use, printed or minified, with and without the
+    `__typename` that caching clients add to every object.
     """
     source = files("pet.schema").joinpath("operations.graphql").read_text(encoding="utf-8")
     return {hash_of(text): text for text in _forms(source)}
@@ -73,9 +75,10 @@ def _forms(source: str) -> Iterator[str]:
                 used = _used_fragments(document, operation)
                 chosen = {id(node) for node in (operation, *used)}
                 in_order = [node for node in document.definitions if id(node) in chosen]
-                yield from _texts([operation, *used])
-                yield from _texts([operation, *(node for node in in_order if node is not operation)])
                 yield from _texts(in_order)
+                yield from _texts([operation, *(node for node in in_order if node is not operation)])
+                yield from _texts([operation, *used])
+                yield from _texts([operation, *_used_fragments(document, operation, nearest_first=True)])
 
 
 def _texts(definitions: Sequence[DefinitionNode]) -> Iterator[str]:
@@ -87,21 +90,41 @@ def _printed(definitions: Sequence[DefinitionNode]) -> str:
     return print_ast(DocumentNode(definitions=tuple(definitions)))
 
 
-def _used_fragments(document: DocumentNode, operation: OperationDefinitionNode) -> list[FragmentDefinitionNode]:
-    """Return the fragments that an operation uses, in the order in which it meets them."""
+def _used_fragments(
+    document: DocumentNode, operation: OperationDefinitionNode, *, nearest_first: bool = False
+) -> list[FragmentDefinitionNode]:
+    """Return the fragments that an operation uses, in the order in which it meets them.
+
+    Args:
+        document: where the fragments are.
+        operation: one of its operations.
+        nearest_first: whether all fragments of the operation itself come before those within them.
+    """
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     used: dict[str, FragmentDefinitionNode] = {}
-    waiting = [operation.selection_set]
+    waiting: deque[SelectionSetNode | str] = deque([operation.selection_set])
     while waiting:
-        for selection in waiting.pop().selections:
-            if isinstance(selection, FragmentSpreadNode):
-                name = selection.name.value
-                if name in fragments and name not in used:
-                    used[name] = fragments[name]
-                    waiting.append(fragments[name].selection_set)
-            elif within := getattr(selection, "selection_set", None):
-                waiting.append(within)
+        item = waiting.popleft()
+        if isinstance(item, SelectionSetNode):
+            found = [step for selection in item.selections if (step := _step(selection))]
+        elif item in fragments and item not in used:
+            used[item] = fragments[item]
+            found = [fragments[item].selection_set]
+        else:
+            continue
+        if nearest_first and isinstance(item, str):
+            waiting.extend(found)
+        else:
+            waiting.extendleft(reversed(found))
     return list(used.values())
+
+
+def _step(selection: SelectionNode) -> SelectionSetNode | str | None:
+    """Return where a selection leads to: the name of a fragment, or a selection set within it."""
+    if isinstance(selection, FragmentSpreadNode):
+        return selection.name.value
+    within: SelectionSetNode | None = getattr(selection, "selection_set", None)
+    return within
 
 
 class _WithTypename(Visitor):
