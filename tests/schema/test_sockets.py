@@ -249,6 +249,18 @@ async def test_a_document_that_cannot_run_leaves_the_others_of_the_socket(live: 
         assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
 
 
+async def test_a_connection_runs_a_hundred_operations_at_once(live: str, ann: Person) -> None:
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        for number in range(101):
+            await say(socket, "subscribe", id=str(number), payload={"query": "subscription { feedActivity { id } }"})
+        sentence = "A connection runs at most 100 operations at once."
+        refusal = [{"message": sentence, "extensions": {"code": "INVALID"}}]
+        assert await hear(socket) == {"type": "error", "id": "100", "payload": refusal}
+        await say(socket, "complete", id="0")
+        assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
+
+
 async def test_operations_over_a_socket_spend_of_the_same_budget(start_service: StartService) -> None:
     service: Service = await start_service(rate_limits=True, graphql_limits=OperationLimits(cost=10, budget=10))
     ann = await service.register("ann")

@@ -88,6 +88,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             multipart_uploads_enabled=True,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=INIT_WAIT,
+            max_subscriptions_per_connection=None,  # the handler counts by itself, and says so with a code
         )
         self._origin_pattern = origin_pattern
 

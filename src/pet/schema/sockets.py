@@ -22,6 +22,10 @@ MAX_REASON_BYTES = 123
 """RFC 6455, section 5.5: a control frame has 125 bytes, of which the code takes two."""
 
 
+MAX_OPERATIONS = 100
+"""Of a connection at once, subscriptions among them: a page has a few."""
+
+
 class CheckedSocket(ASGIWebSocketAdapter):
     """A WebSocket that speaks in text frames and lets well-formed messages through alone."""
 
@@ -66,6 +70,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         except PersistedQueryNotFound as error:
             await self._refuse(message, RequestCode.PERSISTED_QUERY_NOT_FOUND, str(error))
         else:
+            if len(self.operations) >= MAX_OPERATIONS:
+                sentence = f"A connection runs at most {MAX_OPERATIONS} operations at once."
+                await self._refuse(message, ErrorCode.INVALID, sentence)
+                return
             known = {**message, "payload": {**payload, "query": query}}
             await super().handle_subscribe(cast("SubscribeMessage", known))
 
