@@ -43,6 +43,10 @@ ODD: dict[str, list[str | bytes]] = {
     "query_number": [json.dumps({**SUBSCRIBE, "payload": {"query": 1}})],
     "variables_list": [json.dumps({**SUBSCRIBE, "payload": {"query": "{ __typename }", "variables": []}})],
     "operation_name_list": [json.dumps({**SUBSCRIBE, "payload": {"query": "{ __typename }", "operationName": []}})],
+    "id_empty": [json.dumps({**SUBSCRIBE, "id": ""})],
+    "extensions_list": [json.dumps({**SUBSCRIBE, "payload": {"query": "{ __typename }", "extensions": []}})],
+    "lone_surrogate": [r'{"type": "connection_init", "payload": {"x": "\ud800"}}'],
+    "lists": ['{"type": "connection_init", "payload": {"x": [' + "[]," * 30_000 + "[]]}}"],
     "complete_without_id": ['{"type": "complete"}'],
     "complete_with_an_object": ['{"type": "complete", "id": {}}'],
 }
@@ -56,6 +60,20 @@ async def test_odd_frames_close_with_4400(live: str) -> None:
             for frame in frames:
                 await socket.send(frame)
             assert await close_code(socket) == 4400, name
+
+
+async def test_a_payload_may_be_null(live: str) -> None:
+    async with talking(live) as socket:
+        await say(socket, "connection_init", payload=None)
+        assert await hear(socket) == {"type": "connection_ack"}
+        await say(socket, "ping", payload=None)
+        assert await hear(socket) == {"type": "pong"}
+
+
+async def test_text_that_is_no_utf_8_closes_with_1007(live: str) -> None:
+    async with talking(live) as socket:
+        await socket.send(b"\xff\xfe", text=True)
+        assert await close_code(socket) == 1007
 
 
 async def test_the_order_of_the_protocol_is_kept(live: str) -> None:

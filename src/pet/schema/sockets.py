@@ -35,7 +35,7 @@ class CheckedSocket(ASGIWebSocketAdapter):
             async for message in messages:
                 if not _is_message(message):
                     raise NonJsonMessageReceived
-                yield message
+                yield _without_null_payload(message)
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Send a text frame: the protocol has no others, and a browser would hand over a binary one as a Blob."""
@@ -85,14 +85,23 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await self.send_message(cast("ErrorMessage", error))
 
 
+def _without_null_payload(message: object) -> object:
+    """Leave out a payload that is null: the protocol allows it, and Strawberry knows only the absent one."""
+    match message:
+        case {"payload": None, **others}:
+            return others
+        case _:
+            return message
+
+
 def _is_message(message: object) -> bool:
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return False
     match message:
-        case {"type": "subscribe", "id": str(), "payload": {**payload}}:
-            return _is_request(payload)
-        case {"type": "complete", "id": str()}:
-            return True
+        case {"type": "subscribe", "id": str(id_), "payload": {**payload}}:
+            return bool(id_) and _is_request(payload)
+        case {"type": "complete", "id": str(id_)}:
+            return bool(id_)
         case {"type": "subscribe" | "complete"}:
             return False
         case _:
