@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,15 @@ def test_the_trusted_documents_are_the_contract() -> None:
         for node in parse(text).definitions
         if isinstance(node, OperationDefinitionNode) and node.name
     }
-    assert named == set(NAMES)
+    assert named == {*NAMES, "Welcome"}
+
+
+async def test_the_welcome_page_works_on_a_server_with_a_list(strict: Service) -> None:
+    page = (await strict.client.get("/")).text
+    found = re.search(r"const QUERY = `([^`]+)`", page)
+    assert found is not None
+    answer = (await post(strict, query=found[1], variables={"people": 2, "tracks": 2})).json()
+    assert list(answer) == ["data"]
 
 
 def test_every_form_of_a_trusted_document_is_valid_and_has_its_own_hash() -> None:

@@ -1,4 +1,4 @@
-"""The app's own operations: the documents that are trusted, in the forms in which clients send them."""
+"""The documents that are trusted: the operations of the app and of the welcome page, in all forms that tools send."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ from graphql import (
     visit,
 )
 
+FILES = ("operations.graphql", "welcome.graphql")
+"""The contract with the app, and what the welcome page asks."""
+
 
 def hash_of(text: str) -> str:
     """Return the SHA-256 hash of a document's text as UTF-8, in lower-case hexadecimal digits."""
@@ -38,19 +41,17 @@ def hash_of(text: str) -> str:
 def trusted_texts() -> dict[str, str]:
     """Return the trusted documents by their hashes.
 
-    They are the file as it is, printed and minified, and each of its operations with the fragments that it uses: the
+    They are each file as it is, printed and minified, and each of its operations with the fragments that it uses: the
     fragments in the order of the file or in either order of their use, printed or minified, with and without the
     `__typename` that caching clients add to every object.
     """
-    source = files("pet.schema").joinpath("operations.graphql").read_text(encoding="utf-8")
-    return {hash_of(text): text for text in _forms(source)}
+    return {hash_of(text): text for source in _sources() for text in _forms(source)}
 
 
 @cache
 def trusted_operations() -> frozenset[str]:
     """Return the operations of the trusted documents in their canonical form."""
-    source = files("pet.schema").joinpath("operations.graphql").read_text(encoding="utf-8")
-    return frozenset(canonical_operations(parse(source)))
+    return frozenset(operation for source in _sources() for operation in canonical_operations(parse(source)))
 
 
 def canonical_operations(document: DocumentNode) -> Iterator[str]:
@@ -63,6 +64,10 @@ def canonical_operations(document: DocumentNode) -> Iterator[str]:
         if isinstance(operation, OperationDefinitionNode):
             used = sorted(_used_fragments(bare, operation), key=lambda fragment: fragment.name.value)
             yield _printed([operation, *used])
+
+
+def _sources() -> list[str]:
+    return [files("pet.schema").joinpath(name).read_text(encoding="utf-8") for name in FILES]
 
 
 def _forms(source: str) -> Iterator[str]:
