@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -34,6 +36,7 @@ from pet.schema.executing import Schema
 from pet.schema.media_types import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, NotAcceptable, of_an_object, preferred
 from pet.schema.multipart import place_files
 from pet.schema.sockets import CheckedSocket, SocketHandler
+from pet.schema.streams import until
 
 MAX_FILES = 2
 """A track and its cover: no mutation takes more."""
@@ -234,6 +237,22 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         response = await super().get_sub_response(request)
         response.media_type = of_an_object(request.headers.get("accept", ""))
         return response
+
+    async def create_streaming_response(
+        self,
+        request: Request | WebSocket,
+        stream: Callable[[], AsyncIterator[str]],
+        sub_response: Response,
+        headers: Mapping[str, str],
+    ) -> Response:
+        """Begin a stream, which ends when the server begins to stop (`stopping` in the state of its connections)."""
+        stopping: asyncio.Event | None = getattr(request.state, "stopping", None)
+
+        def ending() -> AsyncIterator[str]:
+            events = cast("AsyncGenerator[str, None]", stream())
+            return until(stopping, events) if stopping else events
+
+        return await super().create_streaming_response(request, ending, sub_response, headers)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the answer; without `data` where nothing could run."""
