@@ -12,6 +12,7 @@ from pet.app import Overrides
 from pet.domain.errors import LimitState, Service, Unavailable
 from pet.domain.limits import Bucket
 from pet.operation_limits import OperationLimits
+from pet.schema.preparing import Preparer
 from pet.storage.embedded.limits import EmbeddedRateLimits
 from tests.conftest import PASSWORD, Person, StartService
 from tests.conftest import Service as Running
@@ -140,10 +141,17 @@ async def costs(service: Running, query: str, by: Person | None = None) -> tuple
     return cost["requested"], cost["actual"], cost["remaining"]
 
 
+@pytest.fixture
+def known_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no document be new: what other tests have sent would change what is left."""
+    monkeypatch.setattr(Preparer, "knows", lambda self, text: True)
+
+
 SMALL = OperationLimits(cost=60, budget=100)
 PEOPLE = "{ profiles(first: 5) { edges { cursor node { username stats { tracksCount } } } pageInfo { hasNextPage } } }"
 
 
+@pytest.mark.usefixtures("known_documents")
 async def test_an_answer_tells_what_it_cost_and_what_is_left(start_service: StartService) -> None:
     service: Running = await start_service(rate_limits=True, graphql_limits=SMALL)
     await service.register("ann")
@@ -158,6 +166,7 @@ async def test_an_answer_tells_what_it_cost_and_what_is_left(start_service: Star
     assert await costs(service, "{ ...F ...F } fragment F on Query { me { profile { bio } } }") == (2, 1, 88)
 
 
+@pytest.mark.usefixtures("known_documents")
 async def test_viewers_and_addresses_have_budgets_of_their_own(start_service: StartService) -> None:
     service: Running = await start_service(rate_limits=True, graphql_limits=SMALL)
     ann, bob = await service.register("ann"), await service.register("bob")
@@ -166,6 +175,7 @@ async def test_viewers_and_addresses_have_budgets_of_their_own(start_service: St
     assert (await costs(service, PEOPLE, by=bob))[2] == 95
 
 
+@pytest.mark.usefixtures("known_documents")
 async def test_a_spent_budget_denies_before_anything_runs(start_service: StartService) -> None:
     service: Running = await start_service(rate_limits=True, graphql_limits=OperationLimits(cost=25, budget=25))
     ann, bob = await service.register("ann"), await service.register("bob")
@@ -189,6 +199,7 @@ async def test_a_spent_budget_denies_before_anything_runs(start_service: StartSe
     assert (await service.graphql("{ __typename }", by=bob))["data"] == {"__typename": "Query"}
 
 
+@pytest.mark.usefixtures("known_documents")
 async def test_who_is_denied_did_change_nothing(start_service: StartService) -> None:
     service: Running = await start_service(rate_limits=True, graphql_limits=OperationLimits(cost=12, budget=12))
     ann, bob = await service.register("ann"), await service.register("bob")
@@ -199,6 +210,21 @@ async def test_who_is_denied_did_change_nothing(start_service: StartService) -> 
     assert answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
     stats = await service.graphql('{ profile(by: {username: "bob"}) { stats { followersCount } } }')
     assert stats["data"]["profile"]["stats"] == {"followersCount": 0}
+
+
+async def test_a_document_that_is_new_costs_by_its_length_once(start_service: StartService) -> None:
+    limits = OperationLimits(cost=60, budget=250)
+    service: Running = await start_service(rate_limits=True, graphql_limits=limits)
+    remaining = []
+    for name in ("new", "new", "newer"):
+        answer = await service.graphql(f"{{ {name}: __typename }} #" + "x" * 2000)
+        remaining.append(answer["extensions"]["cost"]["remaining"])
+    assert remaining == [250 - 102, 250 - 103, 250 - 205]
+    for query in ("{ newest: __typename } #" + "x" * 2000, "{ #" + "x" * 2000):
+        (error,) = (await service.graphql(query))["errors"]
+        assert error["extensions"]["code"] == "RATE_LIMITED"
+        assert error["message"].startswith("The document is new here, which costs 10")
+    assert (await service.graphql("{ small: __typename }"))["extensions"]["cost"]["remaining"] == 250 - 207
 
 
 class SilentLimits(EmbeddedRateLimits):
@@ -347,6 +373,7 @@ async def test_suggestions_can_be_switched_off(
         assert ("Did you mean" in error["message"]) is is_told, error["message"]
 
 
+@pytest.mark.usefixtures("known_documents")
 async def test_a_refusal_by_the_budget_over_rest_spends_nothing_of_graphql(start_service: StartService) -> None:
     service: Running = await start_service(rate_limits=True, graphql_limits=OperationLimits(cost=10, budget=10))
     response: httpx.Response | None = None

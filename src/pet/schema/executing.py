@@ -14,12 +14,17 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from pet.domain.errors import DomainError, Invalid
+from pet.context import Context
+from pet.domain.errors import DomainError
 from pet.operation_limits import OperationLimits
+from pet.schema.budget import Budget
 from pet.schema.documents import Documents
 from pet.schema.errors import translate
 from pet.schema.gate import OperationGate
 from pet.schema.preparing import Preparer
+
+CHARACTERS_OF_A_UNIT = 20
+"""Of a document that nobody has sent lately: to parse and check them takes about as long as one object of an answer."""
 
 _SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 
@@ -46,6 +51,7 @@ class Schema(strawberry.Schema):
         super().__init__(**parts, extensions=[self._gate])
         self.rules = rules
         self.preparer = Preparer(self._schema, rules.limits, introspection=rules.introspection)
+        self._budget = Budget(rules.limits.budget) if rules.is_charged else None
         self.documents = Documents(self.preparer.parse, trusted_only=rules.trusted_only)
 
     async def execute(
@@ -59,7 +65,7 @@ class Schema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """Run one operation to its end, so no subscription: `stream` runs those."""
-        if objection := self._objection(query, operation_name):
+        if objection := await self._objection(query, operation_name, context_value):
             return PreExecutionError(data=None, errors=[objection])
         return await super().execute(
             query,
@@ -85,14 +91,15 @@ class Schema(strawberry.Schema):
 
         A connection outlives sessions, and what one operation has loaded is old for the next.
         """
-        if objection := self._objection(query, operation_name) or self._unknown(query, operation_name):
-            return _refused(objection)
         try:
             renewed = await context_value.renewed() if context_value else None
         except DomainError as error:
             refusal = GraphQLError(error.message, original_error=error)
             self.process_errors([refusal])
             return _refused(refusal)
+        objection = await self._objection(query, operation_name, renewed) or self._unknown(query, operation_name)
+        if objection:
+            return _refused(objection)
         return await super().stream(query, variable_values, renewed, root_value, operation_name, *args, **options)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
@@ -113,13 +120,18 @@ class Schema(strawberry.Schema):
         return objection
 
     def _gate(self) -> OperationGate:
-        return OperationGate(self.preparer, self.rules.limits, is_charged=self.rules.is_charged)
+        return OperationGate(self.preparer, self.rules.limits, self._budget)
 
-    def _objection(self, query: str | None, operation_name: str | None) -> GraphQLError | None:
+    async def _objection(
+        self, query: str | None, operation_name: str | None, context: Context | None
+    ) -> GraphQLError | None:
         """Return why nothing of a document can run, which Strawberry would tell otherwise on each transport."""
         try:
+            if query and context and self._budget and not self.preparer.knows(query):
+                effort = max(1, len(query) // CHARACTERS_OF_A_UNIT)
+                await self._budget.spend(context, effort, "The document is new here, which costs")
             prepared = self.preparer.prepare(query) if query else None
-        except Invalid as error:
+        except DomainError as error:
             objection = GraphQLError(error.message, original_error=error)
         except GraphQLSyntaxError as error:
             objection = GraphQLError(error.message, source=error.source, positions=error.positions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +12,12 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
 from pet.context import Context
-from pet.domain.errors import DomainError, Invalid, LimitState, RateLimited, Unavailable
-from pet.domain.limits import Bucket
+from pet.domain.errors import DomainError, Invalid, LimitState
 from pet.operation_limits import OperationLimits
+from pet.schema.budget import Budget
 from pet.schema.costs import Cost
 from pet.schema.errors import TimedOut
 from pet.schema.preparing import Prepared, Preparer
-
-log = logging.getLogger("pet.graphql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +34,14 @@ class OperationGate(SchemaExtension):
     Args:
         preparer: knows the documents.
         limits: what an operation may ask for.
-        is_charged: whether callers have a budget at all.
+        budget: of callers; None where they have none.
     """
 
-    def __init__(self, preparer: Preparer, limits: OperationLimits, *, is_charged: bool) -> None:
+    def __init__(self, preparer: Preparer, limits: OperationLimits, budget: Budget | None) -> None:
         super().__init__()
         self._preparer = preparer
         self._limits = limits
-        self._is_charged = is_charged
+        self._budget = budget
         self._prepared: Prepared | None = None
         self._cost: Cost | None = None
         self._charge: Charge | None = None
@@ -81,8 +78,8 @@ class OperationGate(SchemaExtension):
             return {}
         actual = self._actual(charge)
         unused = charge.requested - actual
-        if unused:
-            await self._refund(unused)
+        if unused and self._budget:
+            await self._budget.refund(self._context, unused)
         return {
             "cost": {
                 "requested": charge.requested,
@@ -110,23 +107,9 @@ class OperationGate(SchemaExtension):
             raise Invalid(
                 f"The operation may cost {requested}, and the limit is {self._limits.cost}: ask for smaller pages."
             )
-        if self._is_charged:
-            await self._spend(requested)
-
-    async def _spend(self, requested: int) -> None:
-        try:
-            state = await self._context.services.limits.spend(self._bucket, self._key, amount=requested)
-        except Unavailable:
-            log.warning("the cost of operations is not counted: the counter is down")
-        except RateLimited as refusal:
-            left, budget = refusal.state.remaining, refusal.state.limit
-            refusal.message = (
-                f"The operation may cost {requested}, and {left} is left of the {budget} a minute."
-                f" Please try again in {refusal.state.reset_seconds} seconds."
-            )
-            raise
-        else:
-            self._charge = Charge(requested, state)
+        if self._budget:
+            state = await self._budget.spend(self._context, requested, "The operation may cost")
+            self._charge = Charge(requested, state) if state else None
 
     def _actual(self, charge: Charge) -> int:
         """Return what the operation did cost; what failed as a whole, or goes on, costs what it asked for."""
@@ -135,22 +118,7 @@ class OperationGate(SchemaExtension):
             return charge.requested
         return min(charge.requested, self._cost.actual(result.data))
 
-    async def _refund(self, unused: int) -> None:
-        try:
-            await self._context.services.limits.refund(self._bucket, self._key, amount=unused)
-        except Unavailable:
-            log.warning("the cost of operations is not counted: the counter is down")
-
     @property
     def _context(self) -> Context:
         context: Context = self.execution_context.context
         return context
-
-    @property
-    def _bucket(self) -> Bucket:
-        return Bucket("graphql", self._limits.budget)
-
-    @property
-    def _key(self) -> str:
-        viewer = self._context.known_viewer
-        return f"user:{viewer.user_id}" if viewer else self._context.client.address

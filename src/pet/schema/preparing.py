@@ -81,6 +81,10 @@ class Preparer:
             raise Invalid(f"The document has {len(text)} characters; at most {MAX_CHARACTERS} are allowed.")
         return parse(text, max_tokens=self._limits.tokens)
 
+    def knows(self, text: str) -> bool:
+        """Tell whether a document is prepared already."""
+        return self._prepared.get(text) is not None
+
     def prepare(self, text: str) -> Prepared:
         """Return a document, parsed and checked; what was found before is found again.
 

@@ -30,8 +30,9 @@ class ServerLimits:
         " pages within pages multiply; a change costs 10 more and a read of the schema 500."
     )
     cost_per_minute: int = strawberry.field(
-        description="Of all operations of one viewer, or of one address without a token. Beyond it: RATE_LIMITED. What"
-        " an operation did cost, and what is left, is in `extensions.cost` of its answer."
+        description="Of all operations of one viewer, or of one address without a token. A document that is new to the"
+        " server costs 1 for each 20 characters besides. Beyond it: RATE_LIMITED. What an operation did cost, and what"
+        " is left, is in `extensions.cost` of its answer."
     )
     max_seconds: int = strawberry.field(
         description="How long a query may run before it is ended with the code TIMEOUT; a mutation begins no further"
