@@ -92,6 +92,8 @@ async def test_an_open_stream_of_events_does_not_keep_the_server_from_stopping(t
         listener = await server.service.register("ear")
         subscription = {"query": "subscription { feedActivity { id } }"}
         headers = {**listener.headers, "Accept": "text/event-stream"}
+        async with server.client.stream("POST", "/graphql", json=subscription, headers=headers) as left:
+            assert left.status_code == 200
         async with server.client.stream("POST", "/graphql", json=subscription, headers=headers) as response:
             assert response.status_code == 200
             server.process.send_signal(signal.SIGTERM)

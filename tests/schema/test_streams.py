@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
+from anyio import move_on_after
 
 from pet.schema.streams import until
 
@@ -53,12 +54,28 @@ async def test_a_stream_that_fails_fails() -> None:
     assert source.is_closed
 
 
-async def test_a_reader_that_leaves_closes_the_stream() -> None:
+async def test_a_reader_that_leaves_between_two_items_closes_the_stream() -> None:
     source = Source(asyncio.Event())
     reading = until(asyncio.Event(), source.texts())
     assert await anext(reading) == "one"
     await reading.aclose()
     assert source.is_closed
-    waiting = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.wait(waiting, timeout=1) if waiting else None
-    assert all(task.done() for task in waiting)
+    assert await others() == set()
+
+
+async def test_a_reader_that_is_cancelled_while_it_waits_closes_the_stream() -> None:
+    source = Source(asyncio.Event())
+    reading = until(asyncio.Event(), source.texts())
+    assert [await anext(reading), await anext(reading)] == ["one", "two"]
+    with move_on_after(0.05) as scope:  # as Starlette does when the client is gone
+        await anext(reading)
+    assert (scope.cancelled_caught, source.is_closed) == (True, True)
+    assert await others() == set()
+
+
+async def others() -> set[asyncio.Task[object]]:
+    """Return the tasks that still run beside this one, after giving them the time to end."""
+    running = asyncio.all_tasks() - {asyncio.current_task()}
+    if running:
+        await asyncio.wait(running, timeout=1)
+    return {task for task in running if task and not task.done()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import TypeVar
+
+from anyio import CancelScope
 
 T = TypeVar("T")
 
@@ -17,22 +18,24 @@ async def until(stopping: asyncio.Event, stream: AsyncGenerator[T, None]) -> Asy
     connection.
     """
     stop = asyncio.ensure_future(stopping.wait())
+    coming: asyncio.Future[T | None] | None = None
     try:
-        async with aclosing(stream):
-            while True:
-                coming = asyncio.ensure_future(anext(stream, None))
-                await asyncio.wait((coming, stop), return_when=asyncio.FIRST_COMPLETED)
-                if not coming.done():
-                    await _cancelled(coming)
-                    return
-                item = coming.result()
-                if item is None:
-                    return
-                yield item
+        while True:
+            coming = asyncio.ensure_future(anext(stream, None))
+            await asyncio.wait((coming, stop), return_when=asyncio.FIRST_COMPLETED)
+            item = coming.result() if coming.done() else None
+            if item is None:
+                return
+            yield item
     finally:
         stop.cancel()
+        with CancelScope(shield=True):  # a client that leaves cancels all that waits here, but not the tidying up
+            await _ended(coming)
+            await stream.aclose()
 
 
-async def _cancelled(task: asyncio.Future[T | None]) -> None:
-    task.cancel()
-    await asyncio.wait((task,))
+async def _ended(task: asyncio.Future[T | None] | None) -> None:
+    """Wait until a stream no longer works on its next item: before, it cannot be closed."""
+    if task:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
