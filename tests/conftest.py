@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from pet.engines import Engines
 from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
+from tests.engines.redis import running_redis
 from tests.setups import SET_UPS, Prepare, prepare_on
 
 CONTRACT = Path(__file__).parent / "contract"
@@ -121,6 +122,13 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepare(request: pytest.FixtureRequest) -> Prepare:
     """Each set-up in turn: what makes its engines, empty, for one test."""
     return prepare_on(request.param, request)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server of this test session; each test uses names of its own, by a secret key of its own."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from pet import upkeep
 from pet.app import EXPOSED_HEADERS, Overrides, create_app
-from pet.domain.delivery import RELAY_AGE
+from pet.domain.delivery import OUTAGE_PAUSE
 from pet.domain.effects import Effect
 from pet.domain.errors import Service, Unavailable
 from pet.domain.events import Event
@@ -174,7 +174,7 @@ async def test_the_relay_delivers_what_a_request_could_not_and_outlives_failures
         monkeypatch.setattr(SqlProjections, "apply", apply)
         assert (await service.upload("track", media_factory.mp3(), by=musician)).status_code == 200
         assert await tracks_count(service, musician) == 0
-        clock.ahead = RELAY_AGE + timedelta(seconds=1)
+        clock.ahead = OUTAGE_PAUSE
         await asyncio.wait_for(delivered.wait(), DEADLINE)
         assert await tracks_count(service, musician) == 1
 

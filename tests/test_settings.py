@@ -41,6 +41,7 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "secret_key": None,
         "database_url": f"sqlite://{tmp_path}/pet-data/pet.sqlite3",
         "media_url": f"{tmp_path}/pet-data/media",
+        "redis_url": None,
         "engine_timeout": 2.0,
         "cors_origins": ("local",),
         "rate_limits": True,
@@ -64,6 +65,7 @@ def test_every_setting_can_be_given() -> None:
         "PET_SECRET_KEY": KEY,
         "PET_DATABASE_URL": "postgres://pet:hush@db:5432/pet",
         "PET_MEDIA_URL": "file:///srv/media",
+        "PET_REDIS_URL": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
         "PET_ENGINE_TIMEOUT": "0.5",
         "PET_CORS_ORIGINS": "local, https://App.example:8443",
         "PET_RATE_LIMITS": "off",
@@ -84,6 +86,7 @@ def test_every_setting_can_be_given() -> None:
         "secret_key": SecretStr(KEY),
         "database_url": "postgres://pet:hush@db:5432/pet",
         "media_url": "file:///srv/media",
+        "redis_url": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
         "engine_timeout": 0.5,
         "cors_origins": ("local", "https://app.example:8443"),
         "rate_limits": False,
@@ -162,6 +165,17 @@ def test_settings_do_not_change() -> None:
         ),
         *(
             (
+                "PET_REDIS_URL",
+                url,
+                "redis://user:password@host:port/0, rediss://user:password@host:port/0 or unix:///path/to/socket?db=0",
+            )
+            for url in (
+                "localhost:6379", "http://h", "redis:///0", "redis://h:0", "redis://h/x", "redis://h?retry_on_timeout=1",
+                "rediss://h?socket_timeout=60", "unix://", "unix://h/s", "unix:///s?ssl_cert_reqs=none",
+            )
+        ),
+        *(
+            (
                 "PET_CORS_ORIGINS",
                 origins,
                 "none, or a comma-separated list of local and origins like https://app.example",
@@ -198,7 +212,7 @@ def test_a_name_like_no_other_gets_no_guess() -> None:
     assert refused(PET_BANANA="1") == ("PET_BANANA is not a setting; `pet config` lists the settings.",)
 
 
-@pytest.mark.parametrize("name", ["PET_AMQP_URL", "PET_DOCUMENTS_URL", "PET_REDIS_URL"])
+@pytest.mark.parametrize("name", ["PET_AMQP_URL", "PET_DOCUMENTS_URL"])
 def test_an_engine_that_is_not_built_yet_is_refused(name: str) -> None:
     assert refused(**{name: "x://localhost"}) == (f"{name} is not supported by this version.",)
 
@@ -234,6 +248,21 @@ def test_a_secret_key_counts_in_bytes() -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["redis://cache", "redis://:hush@[::1]:6380/", "rediss://u:p@cache/15", "unix:///run/redis.sock?db=3"]
+)
+def test_redis_is_named_by_a_url_of_each_kind(url: str) -> None:
+    assert Settings.load({"PET_REDIS_URL": url, "PET_SECRET_KEY": KEY}).redis_url == url
+
+
+def test_redis_needs_a_secret_key_that_its_processes_share() -> None:
+    needs = "PET_REDIS_URL needs PET_SECRET_KEY: one key, of at least 32 bytes, that all processes share."
+    assert refused(PET_REDIS_URL="redis://cache") == (needs,)
+    assert refused(PET_REDIS_URL="redis://cache", PET_PROT="1")[1:] == (needs,)
+    with pytest.raises(SettingsError, match="needs PET_SECRET_KEY"):
+        _ = Settings(redis_url="redis://cache").shared_secret
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "mysql://pet:hu/sh@h/d",
@@ -254,6 +283,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         {
             "PET_SECRET_KEY": KEY,
             "PET_DATABASE_URL": "postgresql://pet:hush@db/pet?sslpassword=hush&ssl=on",
+            "PET_REDIS_URL": "redis://:hush@cache/1",
             "PET_DATA_DIR": "/data",
             "PET_RATE_LIMITS": "off",
         }
@@ -266,6 +296,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_SECRET_KEY", "***", False),
         ("PET_DATABASE_URL", "postgresql://pet:***@db/pet?sslpassword=***&ssl=on", False),
         ("PET_MEDIA_URL", "/data/media", True),
+        ("PET_REDIS_URL", "redis://:***@cache/1", False),
         ("PET_ENGINE_TIMEOUT", "2", True),
         ("PET_CORS_ORIGINS", "local", True),
         ("PET_RATE_LIMITS", "off", False),

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from pet.domain.accounts import AccountService
+from pet.domain.audit import AuditService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
 from pet.domain.feed import FeedService
@@ -34,6 +35,7 @@ from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
+from pet.metrics import Metrics, Sampler, metrics_routes
 from pet.pages.welcome import welcome_routes
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
@@ -84,6 +86,7 @@ class Parts:
     services: Services
     engines: Engines
     delivery: Delivery
+    metrics: Metrics
     clock: Clock
 
 
@@ -109,8 +112,17 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
             await file_service.purge(user_id)
 
+        async def remove_bytes(blob_key: str) -> None:
+            """Remove the bytes of a deleted file."""
+            await file_service.remove_bytes(blob_key)
+
         delivery = Delivery(
-            engines.outboxes, engines.documents.projections, engines.blobs, engines.shared.broadcast, purge
+            engines.outboxes,
+            engines.documents.projections,
+            engines.shared.broadcast,
+            clock,
+            purge_files=purge,
+            remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
         signer = JwtSigner(secret, ISSUER)
@@ -120,6 +132,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         visibility = Visibility(profiles, follows)
         services = Services(
             accounts=AccountService(engines.accounts, sessions, hasher, limits, delivery, clock),
+            audit=AuditService(engines.documents.audits),
             profiles=profiles,
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
@@ -132,7 +145,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             trusts_claimed_ids=settings.trust_client_user_id,
         )
         await stack.enter_async_context(present(engines.blobs.folder, partial(sweep, services.uploads)))
-        yield Parts(services, engines, delivery, clock)
+        yield Parts(services, engines, delivery, Metrics(engines.outboxes, clock), clock)
 
 
 def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Starlette:
@@ -186,7 +199,9 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
             app.state.parts = parts
             app.router.routes = _routes(settings, parts)
             await recover(parts.delivery)
-            async with upkeep(parts.delivery, parts.engines.documents.plays, parts.clock):
+            sampler = Sampler(parts.services.audit, parts.metrics)
+            documents, uploads = parts.engines.documents, parts.services.uploads
+            async with upkeep(parts.delivery, uploads, documents.projections, documents.plays, sampler, parts.clock):
                 yield {"services": parts.services}
 
     return lifespan
@@ -202,6 +217,7 @@ def _routes(settings: Settings, parts: Parts) -> list[BaseRoute]:
         *legacy_routes(),
         *welcome_routes(),
         *health_routes(parts.engines.checks),
+        *metrics_routes(parts.metrics),
     ]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import click
 
 from pet.domain.errors import DomainError, Service, Unavailable
+from pet.domain.ids import EventId
 from pet.settings import Settings, SettingsError
 from pet.storage.opening import CannotOpen
 
@@ -117,6 +118,69 @@ def demo(seconds: float | None) -> None:
         await fill_network(settings, seconds=seconds)
 
     asyncio.run(run())
+
+
+@main.group(help="Look at events that wait or are parked.")
+def events() -> None:
+    """Run a command about events."""
+
+
+@events.command(name="list", help="List the events that failed, the parked ones among them, and count what waits.")
+@_in_sentences
+def list_events() -> None:
+    """List what is undelivered and why."""
+    from pet.bookkeeping.events import list_troubled  # noqa: PLC0415
+
+    _with_parts(lambda parts: list_troubled(parts.engines.outboxes))
+
+
+@events.command(name="show", help="Show one event whole, delivered or not.")
+@click.argument("event_id")
+@_in_sentences
+def show_event(event_id: str) -> None:
+    """Show one event."""
+    from pet.bookkeeping.events import show  # noqa: PLC0415
+
+    _with_parts(lambda parts: show(parts.engines.outboxes, EventId(event_id)))
+
+
+@events.command(name="retry", help="Let an event, or with --all every parked one, be tried again.")
+@click.argument("event_id", required=False)
+@click.option("--all", "is_all", is_flag=True, help="Every parked event.")
+@_in_sentences
+def retry_events(event_id: str | None, *, is_all: bool) -> None:
+    """Unpark events, and deliver them."""
+    from pet.bookkeeping.events import retry  # noqa: PLC0415
+
+    if (event_id is None) != is_all:
+        raise click.UsageError("Give the id of an event, or --all.")
+
+    async def work(parts: Parts) -> None:
+        retried = await retry(parts.engines.outboxes, EventId(event_id) if event_id else None)
+        delivered = await parts.delivery.relay()
+        click.echo(f"{retried} events are tried again; {delivered} were delivered.")
+
+    _with_parts(work)
+
+
+@main.command(help="Compare every counter with what it counts, while the service runs; exit status 1 when one drifted.")
+@click.option("--repair", is_flag=True, help="Set what drifted to what it should be.")
+@_in_sentences
+def audit(*, repair: bool) -> None:
+    """Audit every profile."""
+    from pet.bookkeeping import audit as bookkeeping  # noqa: PLC0415
+
+    is_clean = True
+
+    async def work(parts: Parts) -> None:
+        nonlocal is_clean
+        services = parts.services
+        result = await bookkeeping.audit(services.audit, services.profiles, is_repairing=repair)
+        is_clean = result.is_clean
+
+    _with_parts(work)
+    if not is_clean:
+        sys.exit(1)
 
 
 @main.group(help="Make and promote admins.")

@@ -13,26 +13,30 @@ from pathlib import Path
 import anyio
 
 from pet.domain.accounts import Accounts
+from pet.domain.audit import Audits
 from pet.domain.broadcast import Broadcast
-from pet.domain.delivery import Outbox, Projections
+from pet.domain.delivery import Projections
 from pet.domain.errors import Unavailable
 from pet.domain.events import Event
 from pet.domain.feed import Activities
 from pet.domain.files import Files
 from pet.domain.follows import Follows
 from pet.domain.limits import RateLimits
+from pet.domain.outbox import Outbox
 from pet.domain.plays import Plays
 from pet.domain.profiles import Profiles
 from pet.domain.session_cache import SessionCache
 from pet.domain.sessions import Sessions
 from pet.domain.times import Clock
 from pet.health import Answers, Check
+from pet.security.keys import derive_key
 from pet.settings import Settings
 from pet.storage.blobs import ObjectStoreBlobs, open_blobs
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.embedded.limits import EmbeddedRateLimits, UnlimitedRateLimits
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
 from pet.storage.sql.accounts import SqlAccounts
+from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
@@ -42,6 +46,9 @@ from pet.storage.sql.follows import SqlFollows
 from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
+
+FINGERPRINT_DIGITS = 12
+"""Of the secret key, in the names of what is kept in Redis: two installations may use one server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class Documents:
     activities: Activities
     plays: Plays
     projections: Projections
+    audits: Audits
     outbox: Outbox
 
 
@@ -99,7 +107,7 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
             accounts=SqlAccounts(database),
             sessions=SqlSessions(database),
             documents=_sql_documents(database, accounts_outbox, clock),
-            shared=_embedded(settings, stack),
+            shared=await _shared(settings, stack, checks, (accounts_outbox,), clock),
             blobs=blobs,
             outboxes=(accounts_outbox,),
             checks=checks,
@@ -127,7 +135,47 @@ def _sql_documents(database: Database, outbox: Outbox, clock: Clock) -> Document
         activities=SqlActivities(database),
         plays=SqlPlays(database),
         projections=SqlProjections(database, clock),
+        audits=SqlAudits(database),
         outbox=outbox,
+    )
+
+
+async def _shared(
+    settings: Settings, stack: AsyncExitStack, checks: list[Check], outboxes: Sequence[Outbox], clock: Clock
+) -> Shared:
+    if settings.redis_url:
+        return await _redis(settings, settings.redis_url, stack, checks, outboxes, clock)
+    return _embedded(settings, stack)
+
+
+async def _redis(
+    settings: Settings,
+    url: str,
+    stack: AsyncExitStack,
+    checks: list[Check],
+    outboxes: Sequence[Outbox],
+    clock: Clock,
+) -> Shared:
+    from pet.storage.redis.broadcast import RedisBroadcast  # noqa: PLC0415
+    from pet.storage.redis.client import open_redis, told  # noqa: PLC0415
+    from pet.storage.redis.limits import RedisRateLimits  # noqa: PLC0415
+    from pet.storage.redis.session_cache import RedisSessionCache  # noqa: PLC0415
+    from pet.storage.redis.subscriber import RedisSubscriber  # noqa: PLC0415
+
+    fingerprint = derive_key(settings.shared_secret, "redis names").hex()[:FINGERPRINT_DIGITS]
+    opening = open_redis(url, fingerprint=fingerprint, timeout_seconds=settings.engine_timeout)
+    server = await stack.enter_async_context(opening)
+    checks.append(Check("redis", server.answers, is_required=False))
+    sessions, broadcast = RedisSessionCache(server), RedisBroadcast(server, outboxes, clock)
+    stack.push_async_callback(broadcast.close)
+    await stack.enter_async_context(broadcast.catching_up())
+    receivers = {sessions.channel: sessions.receive, broadcast.channel: broadcast.receive}
+    async with told(url):
+        await stack.enter_async_context(RedisSubscriber(server, receivers, broadcast.listens).listening())
+    return Shared(
+        limits=RedisRateLimits(server) if settings.rate_limits else UnlimitedRateLimits(),
+        session_cache=sessions,
+        broadcast=broadcast,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pet.domain.accounts import AccountService
+from pet.domain.audit import AuditService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -21,6 +22,7 @@ class Services:
     """Everything that a resolver may call."""
 
     accounts: AccountService
+    audit: AuditService
     profiles: ProfileService
     files: FileService
     uploads: UploadService

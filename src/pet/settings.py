@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 from urllib.request import url2pathname
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -30,7 +30,15 @@ LOCAL = "local"
 
 _LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 _REACHED_BY_LOCALHOST = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104 - names to compare with
-_NOT_YET = ("PET_AMQP_URL", "PET_DOCUMENTS_URL", "PET_REDIS_URL")
+_REDIS_OPTIONS: dict[str, set[str]] = {
+    "redis": set(),
+    "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"},
+    "unix": {"db"},
+}
+"""What a URL may choose; how long Redis may take, and whether commands are repeated, is for the service to say."""
+
+_REDIS_NEEDS_KEY = "PET_REDIS_URL needs PET_SECRET_KEY: one key, of at least 32 bytes, that all processes share."
+_NOT_YET = ("PET_AMQP_URL", "PET_DOCUMENTS_URL")
 
 
 class SettingsError(ValueError):
@@ -103,6 +111,19 @@ def _media_url(text: str) -> str:
     return text
 
 
+def _redis_url(text: str | None) -> str | None:
+    if text is None:
+        return None
+    url = _split_url(text, *_REDIS_OPTIONS)
+    if url.scheme == "unix":
+        is_placed = bool(url.path.strip("/")) and not url.hostname
+    else:
+        is_placed = bool(url.hostname) and url.port != 0 and bool(re.fullmatch(r"(/\d{0,5})?", url.path))
+    if not is_placed or not dict(parse_qsl(url.query, keep_blank_values=True)).keys() <= _REDIS_OPTIONS[url.scheme]:
+        raise ValueError(text)
+    return text
+
+
 def _own_url(host: str, port: int) -> str:
     name = f"[{host}]" if ":" in host else host
     return f"http://{'localhost' if host in _REACHED_BY_LOCALHOST else name}:{port}"
@@ -154,7 +175,8 @@ class Settings(BaseSettings):
         AfterValidator(_long_enough),
         Must(f"at least {SECRET_KEY_MIN_BYTES} bytes long", stay_hidden=True),
     ] = None
-    """The key that signs tokens and private links, at least 32 bytes; a new one ends all sessions.
+    """The key that signs tokens and private links, at least 32 bytes; a new one ends all sessions. Processes that share
+    a Redis server must share it.
     Default: made on the first start and kept in the data directory."""
 
     database_url: Annotated[
@@ -171,6 +193,15 @@ class Settings(BaseSettings):
     ] = Field(default_factory=lambda data: str(data["data_dir"] / "media"))
     """Where audio and image bytes are kept: a folder's path or a `file://` URL.
     Default: the folder `media` in the data directory."""
+
+    redis_url: Annotated[
+        str | None,
+        AfterValidator(_redis_url),
+        Must("redis://user:password@host:port/0, rediss://user:password@host:port/0 or unix:///path/to/socket?db=0"),
+    ] = Field(default=None, repr=False)
+    """The Redis server that several processes share for rate limits, cached sessions and live events: `redis://`
+    (`rediss://` with TLS) `user:password@host:port/0`, or `unix:///path/to/socket?db=0`. It needs `PET_SECRET_KEY`.
+    Default: none, each process for itself."""
 
     engine_timeout: Annotated[float, Field(ge=0.1, le=60), Must("a number of seconds from 0.1 to 60")] = 2.0
     """How long one call of a server behind the service (database, cache, store, broker) may take, in seconds, before it
@@ -250,6 +281,8 @@ class Settings(BaseSettings):
             settings = cls(**_Environment(cls, given)())
         except ValidationError as error:
             raise SettingsError([*sentences, *_complaints(error, given)]) from None
+        if settings.redis_url and settings.secret_key is None:
+            sentences.append(_REDIS_NEEDS_KEY)
         if sentences:
             raise SettingsError(sentences)
         return settings
@@ -258,6 +291,17 @@ class Settings(BaseSettings):
     def names(cls) -> dict[str, str]:
         """Return the field of each variable's name, in the order in which people read about them."""
         return {PREFIX + field.upper(): field for field in cls.model_fields}
+
+    @property
+    def shared_secret(self) -> bytes:
+        """The secret key where several processes share something.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        if self.secret_key is None:
+            raise SettingsError([_REDIS_NEEDS_KEY])
+        return self.secret_key.get_secret_value().encode()
 
     @property
     def database_file(self) -> Path | None:

@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from pet.domain.delivery import Delivery
+from pet.domain.delivery import Delivery, Projections
 from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
+from pet.metrics import Sampler
 
-RELAY_PAUSE = timedelta(seconds=2)
+AUDIT_PAUSE = timedelta(minutes=1)
+"""A hundred profiles a minute: a network of 100,000 is looked through in a night."""
+
+RELAY_PAUSE = timedelta(seconds=1)
 """What a request could not deliver is late by this much; an idle turn costs one look at an index."""
+
+SPREADS_A_TURN = 50
+"""Of 500 follows each: a hundred thousand followers are told within some seconds, and the database rests in between."""
+
+BYTES_PAUSE = timedelta(minutes=1)
+"""A deletion removes its bytes at once; this is for those that resisted."""
 
 TRIM_PAUSE = timedelta(minutes=10)
 KEEP_DELIVERED = timedelta(days=7)
@@ -31,24 +41,49 @@ async def sweep(uploads: UploadService, is_alone: bool) -> None:
 
 async def recover(delivery: Delivery) -> None:
     """Deliver what a crash left over before the first request, so that nobody reads old counters."""
-    if delivered := await delivery.deliver_pending(older_than=timedelta(0)):
+    if delivered := await delivery.relay(even_held=True):
         log.info("delivered %d events that a crash left over", delivered)
 
 
 @asynccontextmanager
-async def upkeep(delivery: Delivery, plays: Plays, clock: Clock) -> AsyncIterator[None]:
-    """Relay and trim until the context is left."""
+async def upkeep(
+    delivery: Delivery,
+    uploads: UploadService,
+    projections: Projections,
+    plays: Plays,
+    sampler: Sampler,
+    clock: Clock,
+) -> AsyncIterator[None]:
+    """Relay, trim, audit, and remove bytes that are nobody's, until the context is left."""
 
     async def relay() -> None:
         """Deliver what requests could not deliver themselves."""
-        await delivery.deliver_pending()
+        await delivery.relay()
+
+    async def spread() -> None:
+        """Let all follows of those with many followers know of their news."""
+        for _ in range(SPREADS_A_TURN):
+            if not await projections.spread_news():
+                break
 
     async def trim() -> None:
         """Forget what is long done."""
         await delivery.trim(before=clock() - KEEP_DELIVERED)
         await plays.trim(before=clock() - 2 * PLAY_WINDOW)
 
-    async with _repeated(RELAY_PAUSE, relay), _repeated(TRIM_PAUSE, trim):
+    async def remove_bytes() -> None:
+        """Remove what a deletion could not, because the store of bytes was down."""
+        await uploads.remove_abandoned()
+
+    async with AsyncExitStack() as stack:
+        for pause, work in (
+            (RELAY_PAUSE, relay),
+            (RELAY_PAUSE, spread),
+            (BYTES_PAUSE, remove_bytes),
+            (AUDIT_PAUSE, sampler.sample),
+            (TRIM_PAUSE, trim),
+        ):
+            await stack.enter_async_context(_repeated(pause, work))
         yield
 
 

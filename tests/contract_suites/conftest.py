@@ -17,6 +17,7 @@ from tests.contract_suites.scene import Clock, Store
 from tortoise.exceptions import IntegrityError
 
 from pet.storage.sql.accounts import SqlAccounts
+from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, apply_migrations, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
@@ -66,6 +67,7 @@ def sql_store(database: Database) -> Store:
         plays=SqlPlays(database),
         outbox=SqlOutbox(database, clock),
         projections=SqlProjections(database, clock),
+        audits=SqlAudits(database),
         refusal=IntegrityError,
         clock=clock,
     )
@@ -79,6 +81,13 @@ def migrated_engines() -> None:
     """Bring the tables of the engines that are servers to the newest version, once."""
     if POSTGRES_URL:
         asyncio.run(apply_migrations(POSTGRES_URL))
+
+
+@pytest.fixture
+def few_followers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let more than two followers be too many to tell at once, and tell two at a time."""
+    monkeypatch.setattr("pet.storage.sql.news.TOLD_AT_ONCE", 2)
+    monkeypatch.setattr("pet.storage.sql.news.STEP", 2)
 
 
 @pytest.fixture(params=ENGINES)

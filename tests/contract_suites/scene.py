@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pet.domain.accounts import Account, Accounts
-from pet.domain.delivery import Outbox, Projections
+from pet.domain.audit import Audits
+from pet.domain.delivery import Projections
 from pet.domain.effects import effects_of
 from pet.domain.events import Event, FollowCreated, FollowRequested, UserCreated, UserUpdated
 from pet.domain.feed import Activities
 from pet.domain.files import Files, FileType, MediaFile
 from pet.domain.follows import Follow, Follows, FollowState, Make
 from pet.domain.ids import EventId, FileId, ObjectId, SessionId, UserId, new_object_id, new_uuid7
+from pet.domain.outbox import Outbox
 from pet.domain.plays import Plays
 from pet.domain.profiles import Edit, Profile, Profiles
 from pet.domain.sessions import Session, Sessions
@@ -55,6 +57,7 @@ class Store:
     plays: Plays
     outbox: Outbox
     projections: Projections
+    audits: Audits
     refusal: type[Exception]
     clock: Clock = field(default_factory=Clock)
 
@@ -106,7 +109,7 @@ class Store:
 
     async def pending(self) -> list[Event]:
         """Return every event that waits for its delivery, whenever it happened."""
-        return list(await self.outbox.pending(older_than=timedelta(days=-365), limit=1000))
+        return [stored.event for stored in await self.outbox.waiting(limit=1000)]
 
 
 def after(minutes: float) -> datetime:

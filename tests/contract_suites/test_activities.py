@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from tests.contract_suites.scene import NOON, Store, after, track
 
-from pet.domain.events import Event, TrackPlayed, TrackUploaded, UserUpdated
+from pet.domain.events import Event, FollowCreated, TrackPlayed, TrackUploaded, UserUpdated
 from pet.domain.feed import Action, Activity
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
@@ -96,6 +97,91 @@ async def test_a_request_opens_no_feed(store: Store) -> None:
     await store.set_private(bob, is_private=True)
     await store.follow(eve, bob)
     assert (await feed(store, ann, seen_by=viewer(eve))).items == []
+
+
+async def test_news_older_than_what_others_told_is_found_behind_many_authors(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More authors than one look takes in, and what they told last is not what they told most."""
+    ann = await store.profile("ann")
+    authors = [await store.profile(f"author{number:02}") for number in range(60)]
+    for author in authors:
+        await store.follow(ann, author)
+    told = [(number % 7 * 100 + number, author) for number, author in enumerate(authors)]
+    told += [(number * 11, authors[3]) for number in range(20)]
+    for minutes, author in told:
+        await publish(store, author, minutes=minutes)
+    pages = [await feed(store, ann, seen_by=viewer(ann), limit=7)]
+    while pages[-1].has_next:
+        pages.append(await feed(store, ann, seen_by=viewer(ann), limit=7, last=pages[-1].items[-1]))
+    found = [((item.created_at - NOON) / timedelta(minutes=1), item.actor_id) for page in pages for item in page.items]
+    assert sorted(found) == sorted(told)
+    assert [minutes for minutes, _ in found] == sorted((minutes for minutes, _ in told), reverse=True)
+
+
+async def test_a_deleted_newest_track_hides_nothing_older(store: Store) -> None:
+    ann = await store.profile("ann")
+    authors = [await store.profile(f"author{number:02}") for number in range(40)]
+    for number, author in enumerate(authors):
+        await store.follow(ann, author)
+        await publish(store, author, minutes=number)
+        newest = await publish(store, author, minutes=1000 + number)
+        await store.deliver(*await store.files.remove(newest, after(2000)))
+    page = await feed(store, ann, seen_by=viewer(ann), limit=5)
+    assert [item.actor_id for item in page.items] == authors[:-6:-1]
+
+
+@pytest.mark.parametrize("is_following_first", [True, False])
+async def test_news_of_someone_with_many_followers_is_there_at_once_and_stays(
+    store: Store, few_followers: None, is_following_first: bool
+) -> None:
+    star = await store.profile("star")
+    fans = [await store.profile(f"fan{number}") for number in range(5)]
+    late = await store.profile("late", is_private=True)
+    for fan in fans:
+        await store.follow(fan, star)
+    await publish(store, star, minutes=1)
+    await publish(store, star, minutes=2)
+    await publish(store, star, minutes=1.5)
+    times = [after(2), after(1.5), after(1)]
+    everyone = [*fans, late]
+    if not is_following_first:
+        while await store.projections.spread_news():
+            pass
+    await store.follow(late, star)
+    for _ in range(2):
+        for user in everyone:
+            page = await feed(store, user, seen_by=viewer(user), limit=3)
+            assert [item.created_at for item in page.items] == times
+        while await store.projections.spread_news():
+            pass
+    assert not await store.projections.spread_news()
+
+
+async def test_whoever_is_let_in_late_has_the_news_from_before(store: Store, few_followers: None) -> None:
+    star, bob, eve = (
+        await store.profile("star", is_private=True),
+        await store.profile("bob"),
+        await store.profile("eve"),
+    )
+    await store.follow(bob, star)
+    await store.follow(eve, star, minutes=1)
+    await publish(store, star, minutes=2)
+    event = FollowCreated(user_id=bob, following_id=star, occurred_at=after(3))
+    await store.follows.accept(bob, star, event)
+    assert len((await feed(store, bob, seen_by=viewer(bob))).items) == 1
+    assert await store.projections.accept_requests(star, asked_by=after(3))
+    assert len((await feed(store, eve, seen_by=viewer(eve))).items) == 1
+
+
+async def test_nobody_misses_what_is_published_while_they_begin_to_follow(store: Store) -> None:
+    star = await store.profile("star")
+    fans = [await store.profile(f"fan{number}") for number in range(8)]
+    acts = [publish(store, star, minutes=number) for number in range(8)]
+    follows = [store.follow(fan, star) for fan in fans]
+    await asyncio.gather(*(act for pair in zip(acts, follows, strict=True) for act in pair))
+    for fan in fans:
+        assert len((await feed(store, fan, seen_by=viewer(fan))).items) == 8
 
 
 async def test_an_activity_is_found_by_id_and_another_is_none(store: Store) -> None:

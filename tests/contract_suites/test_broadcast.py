@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from tests.engines.redis import broadcasting, opened_redis
 
 from pet.domain.broadcast import QUEUE_LENGTH, Broadcast, SlowSubscriber
 from pet.domain.events import Event, FollowCreated, TrackUploaded
@@ -13,14 +15,27 @@ from pet.domain.ids import FileId, UserId
 from pet.domain.times import utc_now
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 
-ADAPTERS: dict[str, Callable[[], Broadcast[Event]]] = {"embedded": EmbeddedBroadcast[Event]}
+
+@asynccontextmanager
+async def embedded(_request: pytest.FixtureRequest) -> AsyncIterator[Broadcast[Event]]:
+    yield EmbeddedBroadcast[Event]()
+
+
+@asynccontextmanager
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Broadcast[Event]]:
+    """One process that hears what it publishes from Redis as well."""
+    async with opened_redis(request.getfixturevalue("redis_url")) as server, broadcasting(server) as opened:
+        yield opened
+
+
+ADAPTERS = {"embedded": embedded, "redis": redis}
 
 
 @pytest.fixture(params=ADAPTERS)
 async def broadcast(request: pytest.FixtureRequest) -> AsyncIterator[Broadcast[Event]]:
-    broadcast = ADAPTERS[request.param]()
-    yield broadcast
-    await broadcast.close()
+    async with ADAPTERS[request.param](request) as opened:
+        yield opened
+        await opened.close()
 
 
 def upload(number: int) -> Event:

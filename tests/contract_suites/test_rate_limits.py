@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
+from tests.engines.redis import opened_redis
 
 from pet.domain.errors import LimitState, RateLimited
 from pet.domain.limits import LOGIN, REGISTER, Bucket, RateLimits
 from pet.storage.embedded.limits import EmbeddedRateLimits
+from pet.storage.redis.limits import RedisRateLimits
 
-ADAPTERS: dict[str, Callable[[int], RateLimits]] = {
-    "embedded": lambda window_seconds: EmbeddedRateLimits(window_seconds=window_seconds)
-}
+Make = Callable[[int], RateLimits]
 
 TWICE = Bucket("twice", 2)
 
 
+@asynccontextmanager
+async def embedded(_request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    yield lambda window_seconds: EmbeddedRateLimits(window_seconds=window_seconds)
+
+
+@asynccontextmanager
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    async with opened_redis(request.getfixturevalue("redis_url")) as server:
+        yield lambda window_seconds: RedisRateLimits(server, window_seconds=window_seconds)
+
+
+ADAPTERS = {"embedded": embedded, "redis": redis}
+
+
 @pytest.fixture(params=ADAPTERS)
-def make(request: pytest.FixtureRequest) -> Callable[[int], RateLimits]:
-    return ADAPTERS[request.param]
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    async with ADAPTERS[request.param](request) as function:
+        yield function
 
 
 @pytest.fixture
-def limits(make: Callable[[int], RateLimits]) -> RateLimits:
+def limits(make: Make) -> RateLimits:
     return make(60)
 
 
@@ -111,7 +127,7 @@ async def test_concurrent_spends_and_refunds_balance(limits: RateLimits) -> None
     assert await passed(limits, LOGIN, "10.0.0.1", 3) == [True, True, False]
 
 
-async def test_the_budget_is_whole_again_after_the_window(make: Callable[[int], RateLimits]) -> None:
+async def test_the_budget_is_whole_again_after_the_window(make: Make) -> None:
     limits = make(1)
     assert await passed(limits, TWICE, "10.0.0.1", 3) == [True, True, False]
     await asyncio.sleep(1.1)

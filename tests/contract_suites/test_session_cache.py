@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tests.engines.redis import opened_redis
 
 from pet.domain.ids import SessionId, UserId
 from pet.domain.session_cache import CachedSession, SessionCache
 from pet.domain.times import utc_now
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
+from pet.storage.redis.session_cache import RedisSessionCache
 
-ADAPTERS: dict[str, Callable[[float], SessionCache]] = {
-    "embedded": lambda ttl_seconds: EmbeddedSessionCache(ttl_seconds=ttl_seconds)
-}
+Make = Callable[[float], SessionCache]
+
+
+@asynccontextmanager
+async def embedded(_request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    yield lambda ttl_seconds: EmbeddedSessionCache(ttl_seconds=ttl_seconds)
+
+
+@asynccontextmanager
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    async with opened_redis(request.getfixturevalue("redis_url")) as server:
+        yield lambda ttl_seconds: RedisSessionCache(
+            server, ttl_seconds=ttl_seconds, local=EmbeddedSessionCache(ttl_seconds=ttl_seconds / 4)
+        )
+
+
+@asynccontextmanager
+async def redis_alone(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    """Redis, where nothing is remembered in the process."""
+    async with opened_redis(request.getfixturevalue("redis_url")) as server:
+        yield lambda ttl_seconds: RedisSessionCache(
+            server, ttl_seconds=ttl_seconds, local=EmbeddedSessionCache(ttl_seconds=0)
+        )
+
+
+ADAPTERS = {"embedded": embedded, "redis": redis, "redis alone": redis_alone}
 
 
 @pytest.fixture(params=ADAPTERS)
-def make(request: pytest.FixtureRequest) -> Callable[[float], SessionCache]:
-    return ADAPTERS[request.param]
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    async with ADAPTERS[request.param](request) as function:
+        yield function
 
 
 @pytest.fixture
-def cache(make: Callable[[float], SessionCache]) -> SessionCache:
+def cache(make: Make) -> SessionCache:
     return make(60)
 
 
@@ -67,7 +94,7 @@ async def test_forgetting_a_user_leaves_other_users(cache: SessionCache) -> None
 
 
 async def test_a_session_is_forgotten_after_its_time_even_when_it_is_used(
-    make: Callable[[float], SessionCache],
+    make: Make,
 ) -> None:
     cache, phone = make(0.1), session("phone")
     await cache.remember(phone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,12 @@ from pet.domain.delivery import Delivery
 from pet.domain.events import Event
 from pet.domain.files import FileService
 from pet.domain.ids import UserId
+from pet.domain.outbox import Outbox
+from pet.domain.uploads import UploadService
+from pet.inspection.pool import WorkerInspector
 from pet.storage.blobs import ObjectStoreBlobs, open_blobs
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
+from pet.storage.embedded.limits import UnlimitedRateLimits
 
 
 @dataclass
@@ -27,13 +31,37 @@ class House:
     broadcast: EmbeddedBroadcast[Event] = field(default_factory=EmbeddedBroadcast)
 
     def __post_init__(self) -> None:
-        self.delivery = Delivery(
-            [self.store.outbox], self.store.projections, self.blobs, self.broadcast, self._purge_files
-        )
+        self.delivery = self.delivering([self.store.outbox])
         self.files = FileService(self.store.files, self.blobs, self.delivery, self.store.clock)
+
+    def delivering(self, outboxes: Sequence[Outbox]) -> Delivery:
+        """Return what delivers the events of some outboxes."""
+        return Delivery(
+            outboxes,
+            self.store.projections,
+            self.broadcast,
+            self.store.clock,
+            purge_files=self._purge_files,
+            remove_bytes=self._remove_bytes,
+        )
+
+    async def _remove_bytes(self, blob_key: str) -> None:
+        await self.files.remove_bytes(blob_key)
 
     async def _purge_files(self, user_id: UserId) -> None:
         await self.files.purge(user_id)
+
+    @property
+    def uploads(self) -> UploadService:
+        """What takes uploads in, and removes bytes that are nobody's."""
+        return UploadService(
+            self.store.files,
+            self.blobs,
+            WorkerInspector(),
+            UnlimitedRateLimits(),
+            self.delivery,
+            self.store.clock,
+        )
 
     async def keep_bytes(self, key: str) -> None:
         """Keep some bytes under a key."""

@@ -140,6 +140,16 @@ async def test_of_two_changes_of_a_password_at_once_one_is_told(
     assert kept.password_hash == "v1:another horse 2"
 
 
+async def test_whoever_is_promoted_has_the_role_at_once_in_a_session_that_is_open(
+    accounts: AccountService, ann: Account
+) -> None:
+    _, pair = await accounts.log_in(HERE, email=ann.email, password=PASSWORD)
+    claims = await accounts.sessions.authenticate(pair.access_token)
+    assert (await accounts.viewer(claims)).role is ann.role
+    await accounts.promote("ann")
+    assert (await accounts.viewer(claims)).role is Role.ADMIN
+
+
 async def test_promoting_shows_the_role_and_nobody_is_promoted_who_is_gone(
     house: House, accounts: AccountService, ann: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Sequence
 from copy import copy
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from tests.contract_suites.scene import NOON, account, after, at_once, media, stub, track
 from tests.domain.conftest import House
 
-from pet.domain.delivery import Delivery, Outbox, Projections
+from pet.domain.delivery import FIRST_PAUSE, MAX_ATTEMPTS, OUTAGE_PAUSE, Projections
 from pet.domain.effects import Effect
 from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.events import Event, TrackDeleted, TrackUploaded, UserCreated, UserDeleted
@@ -20,6 +21,8 @@ from pet.domain.files import FileType, MediaFile
 from pet.domain.follows import FollowService, FollowState
 from pet.domain.ids import UserId, new_uuid7
 from pet.domain.media import Blobs
+from pet.domain.outbox import BORN_HELD, Outbox
+from pet.domain.profiles import ProfileChange, ProfileService
 from pet.domain.stats import Stats
 from pet.domain.viewers import Role, Viewer
 
@@ -27,17 +30,25 @@ from pet.domain.viewers import Role, Viewer
 class Failing:
     """Fails as an engine that is down, where a test wishes it."""
 
-    def __init__(self, real: Projections | Blobs | Outbox, method: str, *, when: type[Event] | None = None) -> None:
+    def __init__(
+        self,
+        real: Projections | Blobs | Outbox,
+        method: str,
+        *,
+        when: type[Event] | None = None,
+        error: Exception | None = None,
+    ) -> None:
         self.is_down = True
         self.order: list[str] = []
         self._real = getattr(real, method)
         self._when = when
+        self._error = error or Unavailable(Service.USER)
         setattr(real, method, self)
 
     async def __call__(self, subject: Event | str = "", *rest: Sequence[Effect], **options: object) -> bool | None:
         self.order.append(subject.event_id if isinstance(subject, Event) else subject)
         if self.is_down and (self._when is None or isinstance(subject, self._when)):
-            raise Unavailable(Service.USER)
+            raise self._error
         done: bool | None = await self._real(subject, *rest, **options)
         return done
 
@@ -64,9 +75,9 @@ async def test_a_failing_projection_leaves_the_event_to_the_relay_and_the_reques
     )
     assert follow.state is FollowState.FOLLOWING
     assert ((await house.store.shown(bob)).stats, len(await house.store.pending())) == (Stats(), 1)
-    assert [(record.levelno, record.exc_info is not None) for record in caplog.records] == [(logging.ERROR, True)]
+    assert [(record.levelno, record.exc_info) for record in caplog.records] == [(logging.WARNING, None)]
     fault.is_down = False
-    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 1
+    assert await house.delivery.relay(even_held=True) == 1
     assert ((await house.store.shown(bob)).stats, await house.store.pending()) == (Stats(followers=1), [])
 
 
@@ -78,13 +89,52 @@ async def test_a_request_leaves_what_follows_a_failure_to_the_relay_too(house: H
     assert fault.order == [first[0].event_id]
 
 
-async def test_the_relay_leaves_to_a_request_what_is_young(house: House) -> None:
+async def test_a_request_delivers_what_waits_of_the_same_user_before_its_own(house: House) -> None:
+    ann, bob = await house.store.profile("ann"), await house.store.profile("bob")
+    fault = Failing(house.store.projections, "apply")
+    fault.is_down = False
+    (_, first), (_, others), (_, second) = [await uploaded(house, user) for user in (ann, bob, ann)]
+    await house.delivery.deliver(second)
+    assert fault.order == [first[0].event_id, second[0].event_id]
+    assert await house.store.pending() == list(others)
+
+
+async def test_a_request_does_not_try_again_what_rests_until_its_next_attempt(house: House) -> None:
+    ann = await house.store.profile("ann")
+    fault = Failing(house.store.projections, "apply", error=ValueError("broken"))
+    (_, first), (_, second) = await uploaded(house, ann), await uploaded(house, ann)
+    for _ in range(3):
+        await house.delivery.deliver(second)
+    assert fault.order == [first[0].event_id]
+    house.store.clock.now += FIRST_PAUSE
+    await house.delivery.deliver(second)
+    assert fault.order == [first[0].event_id] * 2
+
+
+async def test_a_delivery_that_takes_long_is_left_to_the_relay(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pet.domain.delivery.REQUEST_SECONDS", 0.05)
+    ann = await house.store.profile("ann")
+    _, events = await uploaded(house, ann)
+    really_apply = house.store.projections.apply
+
+    async def slow(event: Event, effects: Sequence[Effect]) -> bool:
+        await asyncio.sleep(0.2)
+        return await really_apply(event, effects)
+
+    monkeypatch.setattr(house.store.projections, "apply", slow)
+    await house.delivery.deliver(events)
+    assert (await tracks(house, ann), await house.store.pending()) == (0, list(events))
+    assert await house.delivery.relay(even_held=True) == 1
+    assert (await tracks(house, ann), await house.store.pending()) == (1, [])
+
+
+async def test_the_relay_leaves_to_a_request_what_it_still_holds(house: House) -> None:
     ann = await house.store.profile("ann")
     await uploaded(house, ann)
-    house.store.clock.now = NOON + timedelta(seconds=1)
-    assert (await house.delivery.deliver_pending(), await tracks(house, ann)) == (0, 0)
-    house.store.clock.now = NOON + timedelta(seconds=2)
-    assert (await house.delivery.deliver_pending(), await tracks(house, ann)) == (1, 1)
+    house.store.clock.now = NOON + BORN_HELD - timedelta(milliseconds=1)
+    assert (await house.delivery.relay(), await tracks(house, ann)) == (0, 0)
+    house.store.clock.now = NOON + BORN_HELD
+    assert (await house.delivery.relay(), await tracks(house, ann)) == (1, 1)
 
 
 async def test_the_relay_delivers_everything_in_order(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,24 +143,109 @@ async def test_the_relay_delivers_everything_in_order(house: House, monkeypatch:
     fault = Failing(house.store.projections, "apply")
     fault.is_down = False
     stored = [event for _, events in [await uploaded(house, ann) for _ in range(5)] for event in events]
-    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 5
+    assert await house.delivery.relay(even_held=True) == 5
     assert fault.order == [event.event_id for event in stored]
     assert (await tracks(house, ann), await house.store.pending()) == (5, [])
 
 
-async def test_an_event_that_cannot_be_delivered_holds_up_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failing_event_holds_up_its_own_user_and_nobody_else(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pet.domain.delivery.RELAY_BATCH", 2)
-    ann = await house.store.profile("ann")
+    people = [await house.store.profile(name) for name in ("ann", "bob", "eve", "kim")]
     fault = Failing(house.store.projections, "apply", when=TrackDeleted)
-    for song, events in [await uploaded(house, ann) for _ in range(4)]:
+    for person in people:
+        song, events = await uploaded(house, person)
         await house.delivery.deliver(events)
-        await house.store.files.remove(song.file_id, NOON)
-    await uploaded(house, ann)
-    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 1
-    assert (await tracks(house, ann), len(await house.store.pending())) == (5, 4)
+        if person is not people[-1]:
+            await house.store.files.remove(song.file_id, NOON)
+        await uploaded(house, person)
+    assert await house.delivery.relay(even_held=True) == 1
+    assert [await tracks(house, person) for person in people] == [1, 1, 1, 2]
     fault.is_down = False
-    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 4
-    assert (await tracks(house, ann), await house.store.pending()) == (1, [])
+    house.store.clock.now += OUTAGE_PAUSE
+    assert await house.delivery.relay() == 6
+    assert [await tracks(house, person) for person in people] == [1, 1, 1, 2]
+    assert await house.store.pending() == []
+
+
+async def test_an_event_that_fails_of_itself_is_tried_with_growing_pauses_and_parked(house: House) -> None:
+    ann = await house.store.profile("ann")
+    fault = Failing(house.store.projections, "apply", error=ValueError("no such\nthing"))
+    (_, [broken]), (_, [later]) = await uploaded(house, ann), await uploaded(house, ann)
+    house.store.clock.now += BORN_HELD
+    tried = [house.store.clock.now]
+    for _ in range(200):
+        before = len(fault.order)
+        await house.delivery.relay()
+        if len(fault.order) > before:
+            tried.append(house.store.clock.now)
+        if (await house.store.outbox.backlog()).parked:
+            break
+        house.store.clock.now += timedelta(seconds=0.5)
+    assert fault.order[:MAX_ATTEMPTS] == [broken.event_id] * MAX_ATTEMPTS
+    assert [(after - before).total_seconds() for before, after in pairwise(tried[1:])] == [1, 2, 4, 8, 16]
+    [parked, *_] = await house.store.outbox.troubled(limit=10)
+    assert (parked.event, parked.attempts, parked.error) == (broken, MAX_ATTEMPTS, "ValueError: no such thing")
+    fault.is_down = False
+    house.store.clock.now += FIRST_PAUSE
+    assert await house.delivery.relay() == 1
+    assert (await tracks(house, ann), (await house.store.outbox.backlog()).parked) == (1, 1)
+    assert await house.store.outbox.retry(broken.event_id)
+    assert await house.delivery.relay() == 1
+    assert (await tracks(house, ann), (await house.store.outbox.backlog()).parked) == (2, 0)
+    assert later not in await house.store.pending()
+
+
+async def test_an_engine_that_is_down_for_long_parks_nothing(house: House) -> None:
+    ann = await house.store.profile("ann")
+    fault = Failing(house.store.projections, "apply")
+    await uploaded(house, ann)
+    for _ in range(3 * MAX_ATTEMPTS):
+        await house.delivery.relay(even_held=True)
+    assert await house.store.outbox.troubled(limit=10) == []
+    fault.is_down = False
+    assert await house.delivery.relay(even_held=True) == 1
+
+
+async def test_what_another_version_stored_is_parked_and_holds_up_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await house.store.profile("ann")
+    _, [event] = await uploaded(house, ann)
+    monkeypatch.setattr("pet.domain.events.KINDS", {})
+    for _ in range(MAX_ATTEMPTS):
+        await house.delivery.relay(even_held=True)
+    monkeypatch.undo()
+    [parked] = await house.store.outbox.troubled(limit=10)
+    assert parked.parked_at is not None
+    assert parked.error is not None
+    assert "'media.track.uploaded'" in parked.error
+    _, events = await uploaded(house, ann)
+    await house.delivery.deliver(events)
+    assert await tracks(house, ann) == 1
+    assert await house.store.outbox.retry(event.event_id)
+    assert await house.delivery.relay() == 1
+    assert await tracks(house, ann) == 2
+
+
+async def test_going_public_tells_of_each_follow_and_counts_it(house: House) -> None:
+    ann = await house.store.profile("ann", is_private=True)
+    fans = [await house.store.profile(f"fan{number}") for number in range(3)]
+    for minutes, fan in enumerate(fans):
+        await house.store.follow(fan, ann, minutes=minutes - len(fans))
+    async with house.broadcast.subscribe() as heard:
+        viewer = Viewer(ann, Role.MUSICIAN)
+        profiles = ProfileService(house.store.profiles, house.delivery, house.store.clock)
+        await profiles.update(viewer, ann, ProfileChange(preferences={"private_profile": False}))
+        await house.broadcast.close()
+        told = [event async for event in heard]
+    assert [(event.name, event.user_id) for event in told] == [
+        *(("follow.created", fan) for fan in fans),
+        ("user.updated", ann),
+    ]
+    assert (await house.store.shown(ann)).stats == Stats(followers=3)
+    assert await house.store.pending() == []
 
 
 async def test_the_mark_of_a_pending_event_outlives_its_time(house: House) -> None:
@@ -120,7 +255,7 @@ async def test_the_mark_of_a_pending_event_outlives_its_time(house: House) -> No
     await house.delivery.deliver(events)
     await house.delivery.trim(before=after(60 * 24 * 30))
     fault.is_down = False
-    assert await house.delivery.deliver_pending(older_than=timedelta(0)) == 1
+    assert await house.delivery.relay(even_held=True) == 1
     assert (await tracks(house, ann), await house.store.pending()) == (1, [])
 
 
@@ -128,14 +263,10 @@ async def test_a_store_that_cannot_be_read_holds_up_no_other(house: House) -> No
     ann = await house.store.profile("ann")
     await uploaded(house, ann)
     down = copy(house.store.outbox)
-    fault = Failing(down, "pending")
-    both = Delivery([down, house.store.outbox], house.store.projections, house.blobs, house.broadcast, never_purge)
-    assert await both.deliver_pending(older_than=timedelta(0)) == 1
+    fault = Failing(down, "claim")
+    both = house.delivering([down, house.store.outbox])
+    assert await both.relay(even_held=True) == 1
     assert (await tracks(house, ann), fault.is_down) == (1, True)
-
-
-async def never_purge(user_id: UserId) -> None:
-    raise AssertionError(user_id)
 
 
 async def test_a_second_delivery_changes_nothing_and_makes_nothing_known(house: House) -> None:
@@ -154,13 +285,12 @@ async def test_bytes_that_resist_are_removed_later_and_counted_once(house: House
     await house.delivery.deliver(events)
     fault = Failing(house.blobs, "remove")
     await house.files.delete(Viewer(ann, Role.MUSICIAN), song.file_id)
-    assert (await tracks(house, ann), len(await house.store.pending())) == (0, 1)
+    assert (await tracks(house, ann), await house.store.pending()) == (0, [])
     assert await house.blobs.size(song.blob_key) > 0
     fault.is_down = False
-    for delivered in (1, 0):
-        assert await house.delivery.deliver_pending(older_than=timedelta(0)) == delivered
+    for removed in (1, 0):
+        assert await house.uploads.remove_abandoned() == removed
     assert fault.order == [song.blob_key] * 2
-    assert (await tracks(house, ann), await house.store.pending()) == (0, [])
     with pytest.raises(NotFound):
         await house.blobs.size(song.blob_key)
 
@@ -200,7 +330,7 @@ async def test_a_deletion_that_breaks_off_is_finished_by_the_relay(house: House,
     fault = Failing(house.store.projections, method)
     await house.delivery.deliver([await deleted(house, ann)])
     fault.is_down = False
-    await house.delivery.deliver_pending(older_than=timedelta(0))
+    await house.delivery.relay(even_held=True)
     assert list(await house.store.profiles.get_many([ann, bob])) == [bob]
     assert (await house.store.shown(bob)).stats == Stats()
     assert await house.store.files.of_user(ann, limit=10) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from datetime import timedelta
 from functools import partial
 
 import click
@@ -35,7 +34,7 @@ async def fill_network(settings: Settings, *, seconds: float | None = None) -> N
     password = password_of(settings)
     async with open_parts(settings, Overrides(limits=UnlimitedRateLimits())) as parts:
         # An account whose event was left undelivered has no profile yet, and would look like someone else's.
-        await parts.delivery.deliver_pending(older_than=timedelta(0))
+        await parts.delivery.relay(even_held=True)
         made = await _fill(parts, password, seconds)
         click.echo("The demo is there." if made else "The demo was there already; nothing was changed.")
         click.echo(await farewell(parts, settings, password))

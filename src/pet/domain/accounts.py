@@ -230,6 +230,7 @@ class AccountService:
             raise NotFound(f"There is no user called {username}.", field="username")
         event = UserUpdated(user_id=account.user_id, occurred_at=self._clock(), role=Role.ADMIN.value)
         if await self._accounts.set_role(account.user_id, Role.ADMIN, event):
+            await self.sessions.forget_user(account.user_id)  # they go on, with the new role
             await self._delivery.deliver([event])
         return replace(account, role=Role.ADMIN)
 

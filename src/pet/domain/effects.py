@@ -13,6 +13,7 @@ from functools import singledispatch
 
 from pet.domain.events import (
     Event,
+    FileDeleted,
     FollowCreated,
     FollowDeleted,
     TrackDeleted,
@@ -41,7 +42,7 @@ class CreateProfile:
 
 @dataclass(frozen=True, slots=True)
 class SetRole:
-    """Show a role that an operator gave."""
+    """Show a role that an operator gave. It is too early for a profile that is neither there nor purged."""
 
     user_id: UserId
     role: Role
@@ -73,7 +74,10 @@ class AnnounceTrack:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceProfile:
-    """Add `profile_updated`, or move the one of the last hour to now; a profile that is gone tells nothing."""
+    """Add `profile_updated`, in the place of what the hour before it told; nothing where the hour after it has told.
+
+    The end is the same in whatever order updates arrive. A profile that is gone tells nothing.
+    """
 
     user_id: UserId
     at: datetime
@@ -87,24 +91,20 @@ class RetractTrack:
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptRequests:
-    """Accept everyone who waited to follow a profile when it became public, and count them.
+class AbandonBytes:
+    """Note that bytes are nobody's any more, so that a sweep removes them if nobody does so before."""
 
-    Whoever asks later, when it may be private again, is not meant.
-    """
-
-    user_id: UserId
-    at: datetime
+    blob_key: str
 
 
-Effect = CreateProfile | SetRole | AddStats | AddPlay | AnnounceTrack | AnnounceProfile | RetractTrack | AcceptRequests
+Effect = CreateProfile | SetRole | AddStats | AddPlay | AnnounceTrack | AnnounceProfile | RetractTrack | AbandonBytes
 
 
 @singledispatch
 def effects_of(event: Event) -> Sequence[Effect]:
     """Return what an event causes, in order; nothing, where the event only tells what its change has done already.
 
-    What `UserDeleted` causes has no bound, hence it is done in steps: by `Projections.purge`.
+    What has no bound is done in steps: by `Projections.purge`, and by `accept_requests` when a profile becomes public.
     """
     del event
     return ()
@@ -120,8 +120,6 @@ def _(event: UserUpdated) -> Sequence[Effect]:
     effects: list[Effect] = []
     if event.role is not None:
         effects.append(SetRole(event.user_id, Role(event.role)))
-    if event.went_public:
-        effects.append(AcceptRequests(event.user_id, event.occurred_at))
     if event.is_news:
         effects.append(AnnounceProfile(event.user_id, event.occurred_at))
     return effects
@@ -135,7 +133,12 @@ def _(event: TrackUploaded) -> Sequence[Effect]:
 
 @effects_of.register
 def _(event: TrackDeleted) -> Sequence[Effect]:
-    return (AddStats(event.user_id, Stats(tracks=-1)), RetractTrack(event.file_id))
+    return (AddStats(event.user_id, Stats(tracks=-1)), RetractTrack(event.file_id), AbandonBytes(event.blob_key))
+
+
+@effects_of.register
+def _(event: FileDeleted) -> Sequence[Effect]:
+    return (AbandonBytes(event.blob_key),)
 
 
 @effects_of.register

@@ -5,7 +5,7 @@ An event's fields are plain values (text, numbers, flags, None), so that every s
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar
 
@@ -135,6 +135,15 @@ class TrackPlayed(Event):
     file_id: FileId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownEvent(Event):
+    """What another version of the service has stored: it can be kept and shown, not delivered."""
+
+    name = "unknown"
+    stored_name: str
+    payload: str
+
+
 KINDS: dict[str, type[Event]] = {
     kind.name: kind
     for kind in (
@@ -162,15 +171,11 @@ def payload_of(event: Event) -> dict[str, Plain]:
 
 
 def restore(name: str, payload: dict[str, Plain], *, event_id: str, user_id: str, occurred_at: datetime) -> Event:
-    """Make an event again from what a store kept of it.
-
-    Raises:
-        KeyError: no event has that name.
-    """
-    kind = KINDS[name]
-    return kind(
-        **payload,
-        event_id=EventId(event_id),
-        user_id=UserId(user_id),
-        occurred_at=occurred_at,
-    )
+    """Make an event again from what a store kept of it; an UnknownEvent of what another version has stored."""
+    common = {"event_id": EventId(event_id), "user_id": UserId(user_id), "occurred_at": occurred_at}
+    kind = KINDS.get(name)
+    names = {each.name for each in fields(kind)} - common.keys() if kind else set()
+    required = {each.name for each in fields(kind) if each.default is MISSING} - common.keys() if kind else set()
+    if kind is None or not required <= payload.keys() <= names:
+        return UnknownEvent(stored_name=name, payload=repr(payload), **common)  # type: ignore[arg-type]
+    return kind(**payload, **common)  # type: ignore[arg-type]

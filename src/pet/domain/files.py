@@ -246,7 +246,16 @@ class FileService:
         """Remove all files of a deleted user with their bytes; may be repeated after an interruption."""
         while batch := await self._files.of_user(user_id, limit=PURGE_BATCH):
             for file in batch:
-                await self._delivery.deliver(await self._files.remove(file.file_id, self._clock()))
+                await self._delivery.deliver_at_once(await self._files.remove(file.file_id, self._clock()))
+
+    async def remove_bytes(self, blob_key: str) -> None:
+        """Remove the bytes of a file that is gone, and then the note that they are nobody's.
+
+        Raises:
+            Unavailable: the note stays, and leads the sweep to them.
+        """
+        await self._blobs.remove(blob_key)
+        await self._files.release([blob_key])
 
 
 def _require_owner(viewer: Viewer, file: MediaFile) -> None:

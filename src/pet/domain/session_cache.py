@@ -20,9 +20,9 @@ class CachedSession:
 
 
 class SessionCache(Protocol):
-    """Remembers open sessions for a few seconds, and no longer than they live.
+    """Remembers open sessions for a while, and no longer than they live.
 
-    An ended session is forgotten at once where it was ended, and after these seconds in every other process.
+    An ended session is forgotten at once where it was ended, and within 2 seconds in every other process.
     """
 
     async def find(self, session_id: SessionId) -> CachedSession | None:

@@ -178,7 +178,7 @@ class SessionService:
         await self._end(session_id)
 
     async def forget_user(self, user_id: UserId) -> None:
-        """Take note that sessions of a user were ended in the store."""
+        """Take note that sessions of a user were ended in the store, or that the user's role has changed."""
         await self._cache.forget_user(user_id)
 
     async def _end(self, session_id: SessionId) -> None:

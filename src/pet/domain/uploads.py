@@ -192,7 +192,15 @@ class UploadService:
         """
         staged_at_most, abandoned_after = (NO_AGE, NO_AGE) if is_alone else (STAGED_AT_MOST, ABANDONED_AFTER)
         count = await self._blobs.sweep(older_than=staged_at_most)
-        before = self._clock() - abandoned_after
+        return count + await self.remove_abandoned(abandoned_after)
+
+    async def remove_abandoned(self, abandoned_after: timedelta = ABANDONED_AFTER) -> int:
+        """Remove bytes that never got a record, and bytes whose record is gone; return how many objects went.
+
+        Raises:
+            Unavailable: a store cannot be reached; what is left is removed the next time.
+        """
+        before, count = self._clock() - abandoned_after, 0
         while keys := await self._files.abandoned(before=before, limit=_SWEEP_BATCH):
             for key in keys:
                 await self._blobs.remove(key)

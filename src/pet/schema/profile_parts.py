@@ -6,6 +6,7 @@ from enum import Enum
 
 import strawberry
 
+from pet.domain.audit import Verdict
 from pet.domain.follows import FollowState
 from pet.domain.profiles import Preferences
 from pet.domain.profiles import SocialLinks as SocialLinksEntity
@@ -52,6 +53,30 @@ class ProfileStats:
             followers_count=stats.followers,
             following_count=stats.following,
             total_plays=stats.plays,
+        )
+
+
+@strawberry.type(description="A profile's counters compared with what they count, at one moment.")
+class StatsAudit:
+    """The verdict on one profile's counters."""
+
+    stored: ProfileStats = strawberry.field(description="The counters as everyone sees them.")
+    recomputed: ProfileStats = strawberry.field(description="What counting again gives, undelivered events included.")
+    is_exact: bool = strawberry.field(
+        description="Whether the two differ by nothing but events that still wait for their delivery."
+    )
+    at_event: strawberry.ID | None = strawberry.field(
+        description="The newest event that was stored at that moment; null when none is kept any more."
+    )
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> StatsAudit:
+        """Return the verdict."""
+        return cls(
+            stored=ProfileStats.of(verdict.seen.stored),
+            recomputed=ProfileStats.of(verdict.seen.counted),
+            is_exact=verdict.is_exact,
+            at_event=strawberry.ID(verdict.last_event) if verdict.last_event else None,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from pet.domain.errors import NotFound
+from pet.domain.errors import Forbidden, NotFound
 from pet.domain.follows import Follow, FollowList
 from pet.domain.ids import UserId, parse_uuid
 from pet.domain.paging import Page, Position
@@ -17,7 +17,7 @@ from pet.schema.call import Info
 from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
 from pet.schema.files import MediaFileConnection, TrackConnection, media_file_connection, track_connection
 from pet.schema.interfaces import Node
-from pet.schema.profile_parts import FollowStateName, PreferencesView, ProfileStats, RoleName, SocialLinks
+from pet.schema.profile_parts import FollowStateName, PreferencesView, ProfileStats, RoleName, SocialLinks, StatsAudit
 from pet.schema.scalars import global_id
 
 _PEOPLE = "profiles"
@@ -72,6 +72,14 @@ class Profile(Node):
     @strawberry.field(description="Counters, visible to everyone.")
     def stats(self) -> ProfileStats:
         return ProfileStats.of(self.view.profile.stats)
+
+    @strawberry.field(
+        description="The counters recomputed from what they count. For admins: FORBIDDEN for anyone else."
+    )
+    async def stats_audit(self, info: Info) -> StatsAudit | None:
+        if not info.context.required_viewer.is_admin:
+            raise Forbidden("Only admins may audit counters.")
+        return StatsAudit.of(await info.context.services.audit.verdict(self.view.user_id))
 
     @strawberry.field(description="Whether this is the profile of the token's user.")
     def viewer_is_self(self, info: Info) -> bool:

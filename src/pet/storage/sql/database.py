@@ -58,6 +58,19 @@ class Statements:
         """What ends a SELECT that locks its rows: SQLite locks the whole database instead."""
         return " FOR UPDATE" if self._is_postgres else ""
 
+    @property
+    def for_update_unlocked(self) -> str:
+        """The same, but rows that somebody else has locked are left out."""
+        return " FOR UPDATE SKIP LOCKED" if self._is_postgres else ""
+
+    async def freeze(self) -> None:
+        """Let all statements of this transaction see the same moment: the first thing in it. SQLite does so anyway.
+
+        What somebody else changes meanwhile breaks the transaction off when it changes that too, and it runs again.
+        """
+        if self._is_postgres:
+            await self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
     async def rows(self, sql: str, *values: object) -> list[Row]:
         """Return all rows of a statement; `?` stands for a value in either dialect."""
         return await self._client.execute_query_dict(self._dialect(sql), list(values))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import singledispatch
 
+from pet.domain.delivery import TooEarly
 from pet.domain.effects import (
-    AcceptRequests,
+    AbandonBytes,
     AddPlay,
     AddStats,
     AnnounceProfile,
@@ -18,7 +19,7 @@ from pet.domain.effects import (
     SetRole,
 )
 from pet.domain.errors import Service
-from pet.domain.events import Event
+from pet.domain.events import Event, FollowCreated
 from pet.domain.feed import MERGE_WINDOW, Action
 from pet.domain.follows import FollowState
 from pet.domain.ids import UserId, new_object_id
@@ -26,6 +27,8 @@ from pet.domain.profiles import Profile
 from pet.domain.texts import identity_key
 from pet.domain.times import Clock, to_milliseconds
 from pet.storage.sql.database import STEP, Database, Statements, placeholders
+from pet.storage.sql.delivery import store_events
+from pet.storage.sql.news import announce, newest_of, spread_some
 from pet.storage.sql.profiles import insert_profile
 
 
@@ -49,6 +52,14 @@ class SqlProjections:
 
         return await self._db.atomically(work)
 
+    async def accept_requests(self, user_id: UserId, *, asked_by: datetime) -> Sequence[Event]:
+        """See `Projections.accept_requests`."""
+        return await self._db.atomically(lambda sql: _accept_some(sql, user_id, asked_by, self._clock()))
+
+    async def spread_news(self) -> bool:
+        """See `Projections.spread_news`."""
+        return await self._db.atomically(spread_some)
+
     async def purge(self, user_id: UserId) -> None:
         """See `Projections.purge`."""
         now = to_milliseconds(self._clock())
@@ -60,6 +71,7 @@ class SqlProjections:
     async def trim(self, *, before: datetime) -> None:
         """See `Projections.trim`."""
         await self._db.delete_in_steps("applied_event", "event_id", "applied_ms < ?", to_milliseconds(before))
+        await self._db.delete_in_steps("profile_update", "id", "updated_ms < ?", to_milliseconds(before))
 
 
 @singledispatch
@@ -77,7 +89,7 @@ async def _(effect: CreateProfile, sql: Statements) -> None:
         created_at=effect.at,
         updated_at=effect.at,
     )
-    if await sql.row("SELECT 1 AS found FROM applied_event WHERE event_id = ?", _purged(effect.user_id)):
+    if await _is_purged(sql, effect.user_id):
         return
     stale = "DELETE FROM profile WHERE username_key = ? AND user_id <> ?"
     await sql.run(stale, identity_key(effect.username), effect.user_id)
@@ -86,7 +98,9 @@ async def _(effect: CreateProfile, sql: Statements) -> None:
 
 @_apply.register
 async def _(effect: SetRole, sql: Statements) -> None:
-    await sql.run("UPDATE profile SET role = ? WHERE user_id = ?", effect.role.value, effect.user_id)
+    update = "UPDATE profile SET role = ? WHERE user_id = ?"
+    if not await sql.run(update, effect.role.value, effect.user_id) and not await _is_purged(sql, effect.user_id):
+        raise TooEarly(f"The profile of {effect.user_id} is not made yet.")
 
 
 @_apply.register
@@ -108,7 +122,7 @@ async def _(effect: AddPlay, sql: Statements) -> None:
 async def _(effect: AnnounceTrack, sql: Statements) -> None:
     """A track that was deleted before its event was delivered is not announced any more."""
     if await sql.row(f"SELECT 1 AS found FROM file WHERE file_id = ?{sql.for_update}", effect.file_id):
-        await _announce(sql, effect.user_id, Action.TRACK_PUBLISHED, effect.file_id, to_milliseconds(effect.at))
+        await announce(sql, effect.user_id, Action.TRACK_PUBLISHED, effect.file_id, to_milliseconds(effect.at))
 
 
 @_apply.register
@@ -116,12 +130,13 @@ async def _(effect: AnnounceProfile, sql: Statements) -> None:
     if not await sql.row(f"SELECT 1 AS found FROM profile WHERE user_id = ?{sql.for_update}", effect.user_id):
         return
     before, now, later = (to_milliseconds(effect.at + step) for step in (-MERGE_WINDOW, timedelta(0), MERGE_WINDOW))
-    one = "actor_id = ? AND action = ? AND created_ms > ? AND created_ms < ?"
-    who = (effect.user_id, Action.PROFILE_UPDATED.value)
-    newer = await sql.row(f"SELECT 1 AS found FROM activity WHERE {one} LIMIT 1", *who, now, later)
-    await sql.run(f"DELETE FROM activity WHERE {one}", *who, before, now + 1)
-    if not newer:  # an event that the relay delivers late has been merged into the one that came after it
-        await _announce(sql, effect.user_id, Action.PROFILE_UPDATED, None, now)
+    await sql.insert_new("profile_update", {"user_id": effect.user_id, "updated_ms": now})
+    older = "actor_id = ? AND action = ? AND created_ms > ? AND created_ms <= ?"
+    await sql.run(f"DELETE FROM activity WHERE {older}", effect.user_id, Action.PROFILE_UPDATED.value, before, now)
+    # All updates are remembered, told or not: of two in an hour the later one counts, whichever arrives first.
+    newer = "SELECT 1 AS found FROM profile_update WHERE user_id = ? AND updated_ms > ? AND updated_ms < ? LIMIT 1"
+    if not await sql.row(newer, effect.user_id, now, later):
+        await announce(sql, effect.user_id, Action.PROFILE_UPDATED, None, now)
 
 
 @_apply.register
@@ -130,14 +145,30 @@ async def _(effect: RetractTrack, sql: Statements) -> None:
 
 
 @_apply.register
-async def _(effect: AcceptRequests, sql: Statements) -> None:
-    accept = (
-        "UPDATE follow SET state = ? WHERE following_id = ? AND state = ? AND created_ms <= ? RETURNING follower_id"
+async def _(effect: AbandonBytes, sql: Statements) -> None:
+    await sql.insert_new("blob_reservation", {"blob_key": effect.blob_key, "reserved_ms": 0})
+
+
+async def _accept_some(sql: Statements, user_id: UserId, asked_by: datetime, now: datetime) -> Sequence[Event]:
+    """Accept up to `STEP` who asked, the first ones first, and store an event for each."""
+    some = (
+        "SELECT object_id FROM follow WHERE following_id = ? AND state = ? AND created_ms <= ?"
+        f" ORDER BY created_ms, object_id LIMIT {STEP}{sql.for_update}"
     )
-    states = (FollowState.FOLLOWING.value, FollowState.PENDING.value)
-    accepted = await sql.rows(accept, states[0], effect.user_id, states[1], to_milliseconds(effect.at))
-    await sql.run("UPDATE profile SET followers = followers + ? WHERE user_id = ?", len(accepted), effect.user_id)
-    await _count(sql, "following", 1, [row["follower_id"] for row in accepted])
+    accept = (
+        f"UPDATE follow SET state = ?, newest_ms = ? WHERE object_id IN ({some}) AND state = ?"
+        " RETURNING follower_id, created_ms, object_id"
+    )
+    pending, following = FollowState.PENDING.value, FollowState.FOLLOWING.value
+    await sql.rows(f"SELECT 1 AS locked FROM profile WHERE user_id = ?{sql.for_update}", user_id)
+    newest_ms = await newest_of(sql, user_id)
+    rows = await sql.rows(accept, following, newest_ms, user_id, pending, to_milliseconds(asked_by), pending)
+    events = [
+        FollowCreated(user_id=UserId(row["follower_id"]), following_id=user_id, occurred_at=now)
+        for row in sorted(rows, key=lambda row: (row["created_ms"], row["object_id"]))
+    ]
+    await store_events(sql, events)
+    return events
 
 
 async def _count(sql: Statements, counter: str, change: int, user_ids: Sequence[str]) -> None:
@@ -145,6 +176,10 @@ async def _count(sql: Statements, counter: str, change: int, user_ids: Sequence[
         some = user_ids[start : start + STEP]
         update = f"UPDATE profile SET {counter} = {counter} + ? WHERE user_id IN ({placeholders(some)})"
         await sql.run(update, change, *some)
+
+
+async def _is_purged(sql: Statements, user_id: str) -> bool:
+    return await sql.row("SELECT 1 AS found FROM applied_event WHERE event_id = ?", _purged(user_id)) is not None
 
 
 def _purged(user_id: str) -> str:
@@ -159,6 +194,7 @@ async def _remove_profile(sql: Statements, user_id: str, at_ms: int) -> None:
     await sql.insert_new("applied_event", {"event_id": _purged(user_id), "applied_ms": at_ms})
     await sql.run("DELETE FROM profile WHERE user_id = ?", user_id)
     await sql.run("DELETE FROM profile_word WHERE user_id = ?", user_id)
+    await sql.run("DELETE FROM profile_update WHERE user_id = ?", user_id)
 
 
 async def _remove_follows(sql: Statements, user_id: str) -> bool:
@@ -175,14 +211,3 @@ async def _remove_follows(sql: Statements, user_id: str) -> bool:
         await _count(sql, counter, -1, counted)
         removed += len(rows)
     return removed > 0
-
-
-async def _announce(sql: Statements, actor_id: str, action: Action, track_id: str | None, at_ms: int) -> None:
-    record = {
-        "object_id": new_object_id(),
-        "actor_id": actor_id,
-        "action": action.value,
-        "track_id": track_id,
-        "created_ms": at_ms,
-    }
-    await sql.insert("activity", record)

@@ -1,6 +1,8 @@
-"""`Activities` in SQL: the feed is merged when it is read, from the activities of those whom one follows."""
+"""`Activities` in SQL: the feed is merged when it is read, from those whose news is the newest (see `news.py`)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pet.domain.errors import Service
 from pet.domain.events import Event, TrackUploaded
@@ -12,7 +14,19 @@ from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Viewer
 from pet.storage.sql.database import Database, Row
 
+FIRST_LOOK, NEXT_LOOKS = 22, 100
+"""Authors whose activities are looked at together. The first look is enough for a first page: what is newest comes from
+those whose news is the newest, and each of them has at least one activity on it, unless it was deleted."""
+
+_FOLLOWING = FollowState.FOLLOWING.value
+_OF_USER = "follower_id = ? AND state = ?"
+_AUTHORS = f"SELECT following_id, newest_ms, object_id FROM follow WHERE {_OF_USER}"
+_BY_NEWS = "ORDER BY newest_ms DESC, object_id DESC"
 _FOLLOWEES = "SELECT following_id FROM follow WHERE follower_id = ? AND state = ?"
+_NEWEST_FIRST = "ORDER BY created_ms DESC, object_id DESC"
+
+_Visible = tuple[str, list[object]]
+"""What an author must meet for a viewer to see them, as a condition, with its values."""
 
 
 class SqlActivities:
@@ -25,21 +39,15 @@ class SqlActivities:
         self, user_id: UserId, *, seen_by: Viewer | None, after: Position | None, limit: int
     ) -> Page[Activity]:
         """See `Activities.feed`."""
-        conditions = [f"actor_id IN ({_FOLLOWEES})"]
-        values: list[object] = [user_id, FollowState.FOLLOWING.value]
-        if not _sees_everything(seen_by, user_id):
-            visible = "SELECT user_id FROM profile WHERE user_id = actor_id AND NOT is_private"
-            conditions.append(f"(EXISTS ({visible}) OR actor_id = ? OR actor_id IN ({_FOLLOWEES}))")
-            viewer_id = seen_by.user_id if seen_by else ""
-            values += [viewer_id, viewer_id, FollowState.FOLLOWING.value]
-        if after:
-            conditions.append("(created_ms, object_id) < (?, ?)")
-            values += [to_milliseconds(after.at), after.id]
-        select = (
-            f"SELECT * FROM activity WHERE {' AND '.join(conditions)} ORDER BY created_ms DESC, object_id DESC LIMIT ?"
-        )
-        rows = await self._db.rows(select, *values, limit + 1)
-        return Page.cut([_from_row(row) for row in rows], limit)
+        visible = _visible_to(seen_by, user_id)
+        rising, authors = await self._first_authors(user_id, visible)
+        best = await self._newest([*rising, *authors], after, limit + 1, [])
+        looked = FIRST_LOOK
+        while len(authors) == looked and not (len(best) > limit and best[-1]["created_ms"] > authors[-1]["newest_ms"]):
+            looked = NEXT_LOOKS
+            authors = await self._next_authors(user_id, visible, authors[-1])
+            best = await self._newest(authors, after, limit + 1, best)
+        return Page.cut([_from_row(row) for row in best], limit)
 
     async def find(self, object_id: ObjectId) -> Activity | None:
         """See `Activities.find`."""
@@ -56,10 +64,63 @@ class SqlActivities:
             row = await self._db.row(select, event.user_id, moment, Action.PROFILE_UPDATED.value)
         return _from_row(row) if row else None
 
+    async def _first_authors(self, user_id: UserId, visible: _Visible) -> tuple[list[Row], list[Row]]:
+        """Return those whom a user follows and of whose news the follow may not know yet, seldom any; and the first
+        others, by the time that their news is not newer than, descending.
+        """
+        condition, values = visible
+        of_user = [user_id, _FOLLOWING, *values]
+        first = f"{_AUTHORS}{condition} {_BY_NEWS} LIMIT ?"
+        # One look into an index per rising author: a join may read all follows of the user instead.
+        known = f"SELECT object_id FROM follow WHERE {_OF_USER} AND following_id = rising.actor_id{condition}"
+        each = f"SELECT actor_id AS following_id, CAST(NULL AS BIGINT) AS newest_ms, ({known}) AS object_id FROM rising"
+        rising = f"SELECT * FROM ({each}) AS list WHERE object_id IS NOT NULL"
+        rows = await self._db.rows(
+            f"SELECT * FROM ({first}) AS list UNION ALL {rising}", *of_user, FIRST_LOOK, *of_user
+        )
+        authors = [row for row in rows if row["newest_ms"] is not None]
+        authors.sort(key=lambda row: (row["newest_ms"], row["object_id"]), reverse=True)
+        return [row for row in rows if row["newest_ms"] is None], authors
 
-def _sees_everything(viewer: Viewer | None, user_id: UserId) -> bool:
-    """Whoever follows has been let in by everyone whom they follow."""
-    return viewer is not None and (viewer.user_id == user_id or viewer.is_admin)
+    async def _next_authors(self, user_id: UserId, visible: _Visible, last: Row) -> list[Row]:
+        condition, values = visible
+        select = f"{_AUTHORS} AND (newest_ms, object_id) < (?, ?){condition} {_BY_NEWS} LIMIT ?"
+        position = (last["newest_ms"], last["object_id"])
+        return await self._db.rows(select, user_id, _FOLLOWING, *position, *values, NEXT_LOOKS)
+
+    async def _newest(
+        self, authors: Sequence[Row], after: Position | None, wanted: int, known: Sequence[Row]
+    ) -> list[Row]:
+        """Return the newest of what is known and of what some authors did, in one round trip for 100 of them."""
+        ids = list(dict.fromkeys(author["following_id"] for author in authors))
+        best = list(known)
+        for start in range(0, len(ids), NEXT_LOOKS):
+            best = await self._merged(ids[start : start + NEXT_LOOKS], after, wanted, best)
+        return best
+
+    async def _merged(self, ids: Sequence[str], after: Position | None, wanted: int, known: list[Row]) -> list[Row]:
+        older = " AND (created_ms, object_id) < (?, ?)" if after else ""
+        position = (to_milliseconds(after.at), after.id) if after else ()
+        # Each author's part is a range of one index, cut at the number wanted.
+        part = f"SELECT * FROM (SELECT * FROM activity WHERE actor_id = ?{older} {_NEWEST_FIRST} LIMIT ?) AS part"
+        parts = " UNION ALL ".join([part] * len(ids))
+        values = [value for actor_id in ids for value in (actor_id, *position, wanted)]
+        found = await self._db.rows(f"SELECT * FROM ({parts}) AS parts {_NEWEST_FIRST} LIMIT ?", *values, wanted)
+        both = {row["object_id"]: row for row in (*known, *found)}
+        return sorted(both.values(), key=lambda row: (row["created_ms"], row["object_id"]), reverse=True)[:wanted]
+
+
+def _visible_to(viewer: Viewer | None, user_id: UserId) -> _Visible:
+    """Return what the authors in a user's feed must meet for a viewer to see them, with its values.
+
+    Whoever follows has been let in by everyone whom they follow.
+    """
+    if viewer is not None and (viewer.user_id == user_id or viewer.is_admin):
+        return "", []
+    public = "EXISTS (SELECT 1 FROM profile WHERE profile.user_id = follow.following_id AND NOT profile.is_private)"
+    viewer_id = viewer.user_id if viewer else ""
+    condition = f" AND ({public} OR following_id = ? OR following_id IN ({_FOLLOWEES}))"
+    return condition, [viewer_id, viewer_id, _FOLLOWING]
 
 
 def _from_row(row: Row) -> Activity:

@@ -15,6 +15,7 @@ from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.storage.sql.database import Database, Row, Statements, placeholders
 from pet.storage.sql.delivery import store_event
 from pet.storage.sql.lists import pages_of_each
+from pet.storage.sql.news import newest_of
 
 _LISTS = {
     FollowList.FOLLOWERS: ("following_id", FollowState.FOLLOWING),
@@ -35,7 +36,8 @@ class SqlFollows:
 
         async def work(sql: Statements) -> tuple[Follow, Sequence[Event]]:
             follow, event = make(await _is_private(sql, follower_id, following_id))
-            if not await sql.insert_new("follow", _to_row(follow)):
+            newest_ms = await newest_of(sql, following_id) if follow.state is FollowState.FOLLOWING else 0
+            if not await sql.insert_new("follow", _to_row(follow) | {"newest_ms": newest_ms}):
                 return _from_row(await sql.row(_ONE, follower_id, following_id) or _to_row(follow)), ()
             await store_event(sql, event)
             return follow, (event,)
@@ -46,9 +48,13 @@ class SqlFollows:
         """See `Follows.accept`."""
 
         async def work(sql: Statements) -> tuple[Follow | None, bool]:
-            update = "UPDATE follow SET state = ? WHERE follower_id = ? AND following_id = ? AND state = ?"
+            await sql.rows(f"SELECT 1 AS locked FROM profile WHERE user_id = ?{sql.for_update}", following_id)
+            newest_ms = await newest_of(sql, following_id)
+            update = (
+                "UPDATE follow SET state = ?, newest_ms = ? WHERE follower_id = ? AND following_id = ? AND state = ?"
+            )
             states = (FollowState.FOLLOWING.value, FollowState.PENDING.value)
-            is_first = await sql.run(update, states[0], follower_id, following_id, states[1]) == 1
+            is_first = await sql.run(update, states[0], newest_ms, follower_id, following_id, states[1]) == 1
             if is_first:
                 await store_event(sql, event)
             row = await sql.row(_ONE, follower_id, following_id)

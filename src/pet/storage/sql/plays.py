@@ -11,9 +11,11 @@ from pet.domain.times import to_milliseconds
 from pet.storage.sql.database import Database, Statements
 from pet.storage.sql.delivery import store_event
 
+DAY_MS = 24 * 60 * 60 * 1000
+
 
 class SqlPlays:
-    """Keeps, in the table `play`, when each listener's play of each track last counted."""
+    """Keeps, in `play`, when each listener's play of each track last counted, and in `play_ledger` every count."""
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.MEDIA)
@@ -30,6 +32,11 @@ class SqlPlays:
             )
             if not await sql.rows(upsert, file_id, listener, now, oldest):
                 return False
+            ledger = (
+                "INSERT INTO play_ledger (track_id, owner_id, day, plays) VALUES (?, ?, ?, 1)"
+                " ON CONFLICT (track_id, day) DO UPDATE SET plays = play_ledger.plays + 1"
+            )
+            await sql.run(ledger, file_id, event.user_id, now // DAY_MS)
             await store_event(sql, event)
             return True
 

@@ -143,13 +143,14 @@ class BlobReservationRow(Model):
 
 
 class FollowRow(Model):
-    """A follow, or a request to follow."""
+    """A follow, or a request to follow, no activity of the followed one is newer than `newest_ms`."""
 
     object_id = fields.CharField(max_length=OBJECT_ID, primary_key=True)
     follower_id = fields.CharField(max_length=UUID)
     following_id = fields.CharField(max_length=UUID)
     state = fields.CharField(max_length=9)
     created_ms = fields.BigIntField()
+    newest_ms = fields.BigIntField(db_default=0)
 
     class Meta:
         table = "follow"
@@ -157,7 +158,20 @@ class FollowRow(Model):
         indexes: ClassVar = [
             Index(fields=["follower_id", "state", "created_ms", "object_id"], name="follow_by_follower"),
             Index(fields=["following_id", "state", "created_ms", "object_id"], name="follow_by_following"),
+            Index(fields=["follower_id", "state", "newest_ms", "object_id"], name="follow_by_news"),
         ]
+
+
+class RisingRow(Model):
+    """Someone with many followers who has news of which not all of their follows know yet, and how far that is."""
+
+    actor_id = fields.CharField(max_length=UUID, primary_key=True)
+    newest_ms = fields.BigIntField()
+    after_ms = fields.BigIntField()
+    after_id = fields.CharField(max_length=OBJECT_ID)
+
+    class Meta:
+        table = "rising"
 
 
 class ActivityRow(Model):
@@ -174,6 +188,18 @@ class ActivityRow(Model):
         indexes: ClassVar = [Index(fields=["actor_id", "created_ms", "object_id"], name="activity_by_actor")]
 
 
+class ProfileUpdateRow(Model):
+    """When a profile was updated, which of the updates of an hour is told depends on all of them."""
+
+    id = fields.BigIntField(primary_key=True)
+    user_id = fields.CharField(max_length=UUID)
+    updated_ms = fields.BigIntField(db_index=True)
+
+    class Meta:
+        table = "profile_update"
+        unique_together = (("user_id", "updated_ms"),)
+
+
 class PlayRow(Model):
     """When a listener's play of a track last counted."""
 
@@ -187,6 +213,20 @@ class PlayRow(Model):
         unique_together = (("track_id", "listener"),)
 
 
+class PlayLedgerRow(Model):
+    """How many plays of a track counted on a day (UTC), kept when the track is deleted."""
+
+    id = fields.BigIntField(primary_key=True)
+    track_id = fields.CharField(max_length=UUID)
+    owner_id = fields.CharField(max_length=UUID, db_index=True)
+    day = fields.IntField()
+    plays = fields.BigIntField()
+
+    class Meta:
+        table = "play_ledger"
+        unique_together = (("track_id", "day"),)
+
+
 class OutboxRow(Model):
     """An event, stored with its change, null times say what still has to be done with it."""
 
@@ -197,12 +237,17 @@ class OutboxRow(Model):
     occurred_ms = fields.BigIntField()
     delivered_ms = fields.BigIntField(null=True)
     published_ms = fields.BigIntField(null=True)
+    parked_ms = fields.BigIntField(null=True)
+    held_until_ms = fields.BigIntField(db_default=0)
+    attempts = fields.IntField(db_default=0)
+    error = fields.CharField(max_length=500, null=True)
 
     class Meta:
         table = "outbox"
         indexes: ClassVar = [
             Index(fields=["delivered_ms", "event_id"], name="outbox_by_delivery"),
             Index(fields=["published_ms", "event_id"], name="outbox_by_publishing"),
+            Index(fields=["user_id", "delivered_ms", "event_id"], name="outbox_by_user"),
         ]
 
 

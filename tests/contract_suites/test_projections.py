@@ -1,19 +1,20 @@
-"""What every `Outbox` and every `Projections` does, whatever its engine."""
+"""What every `Projections` does, whatever its engine."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from itertools import permutations
 
 import pytest
-from tests.contract_suites.scene import NOON, Store, account, after, at_once, editing, kinds, media, stub, track, twenty
+from tests.contract_suites.scene import NOON, Store, after, at_once, editing, kinds, media, stub, track, twenty
 
+from pet.domain.delivery import TooEarly
 from pet.domain.effects import effects_of
 from pet.domain.events import (
     Event,
     FollowCreated,
     FollowDeleted,
-    TrackDeleted,
     TrackPlayed,
     TrackUploaded,
     UserCreated,
@@ -23,15 +24,8 @@ from pet.domain.feed import Action
 from pet.domain.files import FileType
 from pet.domain.follows import FollowList, FollowState
 from pet.domain.ids import UserId, new_uuid7
-from pet.domain.paging import Position
 from pet.domain.stats import Stats
 from pet.domain.viewers import Role, Viewer
-
-
-async def stored(store: Store, *events: Event) -> None:
-    """Store events with changes that nobody asks for."""
-    for event in events:
-        await store.accounts.add(account(f"user{new_uuid7()[-12:]}"), event)
 
 
 async def apply(store: Store, event: Event) -> bool:
@@ -42,103 +36,6 @@ async def actions(store: Store, follower_id: UserId) -> list[Action]:
     viewer = Viewer(follower_id, Role.LISTENER)
     page = await store.activities.feed(follower_id, seen_by=viewer, after=None, limit=100)
     return [activity.action for activity in page.items]
-
-
-async def test_pending_events_come_back_whole_in_the_order_of_their_ids(store: Store) -> None:
-    ann, bob, song = UserId("ann"), UserId("bob"), track(UserId("ann"))
-    events: list[Event] = [
-        UserCreated(user_id=ann, occurred_at=NOON, username="ann", role="musician"),
-        UserUpdated(user_id=ann, occurred_at=NOON, is_news=True, went_public=True, role="admin"),
-        TrackDeleted(user_id=ann, occurred_at=NOON, file_id=song.file_id, blob_key=song.blob_key),
-        FollowCreated(user_id=ann, occurred_at=NOON, following_id=bob),
-    ]
-    await stored(store, *reversed(events))
-    assert await store.outbox.pending(older_than=timedelta(0), limit=10) == events
-    assert await store.outbox.pending(older_than=timedelta(0), limit=3) == events[:3]
-    assert await store.outbox.pending(older_than=timedelta(0), limit=10, after=events[1].event_id) == events[2:]
-
-
-async def test_young_events_are_not_pending_yet(store: Store) -> None:
-    old, young = stub(), stub(at=after(1))
-    await stored(store, old, young)
-    store.clock.now = after(1)
-    assert await store.outbox.pending(older_than=timedelta(seconds=2), limit=10) == [old]
-    assert await store.outbox.pending(older_than=timedelta(0), limit=10) == [old, young]
-
-
-async def test_a_settled_event_is_pending_no_more_and_settling_twice_does_nothing(store: Store) -> None:
-    first, second = stub(), stub()
-    await stored(store, first, second)
-    for minutes in range(2):
-        store.clock.now = after(minutes)
-        assert await store.outbox.settle(first.event_id)
-    assert await store.pending() == [second]
-    [delivered] = await store.outbox.delivered(after=Position(NOON, ""), limit=10)
-    assert (delivered.event, delivered.at) == (first, NOON)
-
-
-async def test_an_event_of_another_store_is_not_settled_here(store: Store) -> None:
-    assert not await store.outbox.settle(stub().event_id)
-
-
-async def test_the_oldest_pending_event_is_found_by_its_time(store: Store) -> None:
-    assert await store.outbox.oldest_pending() is None
-    young, old = stub(at=after(5)), stub(at=after(1))
-    await stored(store, young, old)
-    assert await store.outbox.oldest_pending() == after(1)
-    await store.settle(old)
-    assert await store.outbox.oldest_pending() == after(5)
-
-
-async def test_delivered_events_come_in_the_order_of_their_delivery(store: Store) -> None:
-    first, second, third, pending = stub(), stub(), stub(), stub()
-    await stored(store, first, second, third, pending)
-    for minutes, event in enumerate((third, first, second)):
-        store.clock.now = after(minutes // 2)
-        await store.outbox.settle(event.event_id)
-    page = await store.outbox.delivered(after=Position(NOON, ""), limit=2)
-    assert [delivered.event for delivered in page] == [first, third]
-    page = await store.outbox.delivered(after=page[-1].position, limit=2)
-    assert [(delivered.event, delivered.at) for delivered in page] == [(second, after(1))]
-
-
-async def test_events_are_unpublished_until_a_broker_has_confirmed_them(store: Store) -> None:
-    old, settled, young = stub(), stub(), stub(at=after(1))
-    await stored(store, young, settled, old)
-    await store.settle(settled)
-    assert await store.outbox.unpublished(older_than=timedelta(0), limit=10) == [old, settled]
-    store.clock.now = after(1)
-    assert await store.outbox.unpublished(older_than=timedelta(0), limit=2) == [old, settled]
-    for _ in range(2):
-        await store.outbox.mark_published([old.event_id, settled.event_id])
-    assert await store.outbox.unpublished(older_than=timedelta(0), limit=10) == [young]
-    assert await store.pending() == [old, young]
-
-
-async def test_trimming_keeps_pending_events_and_what_was_delivered_since(store: Store) -> None:
-    pending, old, young = stub(), stub(), stub()
-    await stored(store, pending, old, young)
-    for minutes, event in enumerate((old, young)):
-        store.clock.now = after(minutes)
-        await apply(store, event)
-        await store.outbox.settle(event.event_id)
-    await store.outbox.trim(before=after(1), keep_unpublished=False)
-    await store.projections.trim(before=after(1))
-    assert await store.pending() == [pending]
-    await stored(store, old)
-    with pytest.raises(store.refusal):
-        await stored(store, young)
-    assert [await apply(store, old), await apply(store, young)] == [True, False]
-
-
-async def test_trimming_keeps_what_a_broker_still_has_to_confirm_where_there_is_one(store: Store) -> None:
-    waiting, published = stub(), stub()
-    await stored(store, waiting, published)
-    await store.settle(waiting, published)
-    await store.outbox.mark_published([published.event_id])
-    await store.outbox.trim(before=after(1), keep_unpublished=True)
-    kept = await store.outbox.delivered(after=Position(after(-1), ""), limit=10)
-    assert [delivered.event for delivered in kept] == [waiting]
 
 
 async def test_effects_are_applied_once(store: Store) -> None:
@@ -211,22 +108,47 @@ async def test_a_deleted_track_leaves_every_feed(store: Store) -> None:
     assert await actions(store, bob) == []
 
 
-async def test_going_public_accepts_and_counts_those_who_wait(store: Store) -> None:
+async def accept(store: Store, user_id: UserId, *, minutes: int) -> list[Event]:
+    """Accept everyone who asked until then, and deliver that."""
+    accepted: list[Event] = []
+    while some := await store.projections.accept_requests(user_id, asked_by=after(minutes)):
+        await store.deliver(*some)
+        accepted += some
+    return accepted
+
+
+async def test_going_public_accepts_and_counts_those_who_wait_in_their_order(store: Store) -> None:
     ann = await store.profile("ann", is_private=True)
     fans = [await store.profile(f"fan{number}") for number in range(3)]
-    for fan in fans:
-        await store.follow(fan, ann)
-    event = UserUpdated(user_id=ann, occurred_at=after(1), went_public=True)
-    assert [await apply(store, event), await apply(store, event)] == [True, False]
+    for minutes, fan in enumerate(fans):
+        await store.follow(fan, ann, minutes=minutes)
+    store.clock.now = after(5)
+    accepted = await accept(store, ann, minutes=5)
+    assert [(event.user_id, event.occurred_at, event.name) for event in accepted] == [
+        (fan, after(5), "follow.created") for fan in fans
+    ]
+    assert await accept(store, ann, minutes=5) == []
     assert (await store.shown(ann)).stats == Stats(followers=3)
     assert [(await store.shown(fan)).stats for fan in fans] == [Stats(following=1)] * 3
     assert [await store.follows.states(fan, [ann]) for fan in fans] == [{ann: FollowState.FOLLOWING}] * 3
+    assert await store.pending() == []
+
+
+async def test_accepting_many_goes_in_steps_and_stores_an_event_for_each(store: Store) -> None:
+    ann = await store.profile("ann", is_private=True)
+    fans = [await store.profile(f"fan{number}") for number in range(7)]
+    for fan in fans:
+        await store.follow(fan, ann)
+    steps = await asyncio.gather(*(store.projections.accept_requests(ann, asked_by=NOON) for _ in range(5)))
+    accepted = [event for step in steps for event in step]
+    assert sorted(event.user_id for event in accepted) == sorted(fans)
+    assert {event.event_id for event in accepted} == {event.event_id for event in await store.pending()}
 
 
 async def test_going_public_late_accepts_nobody_who_asked_when_it_was_private_again(store: Store) -> None:
     ann, bob = await store.profile("ann", is_private=True), await store.profile("bob")
     await store.follow(bob, ann, minutes=5)
-    await apply(store, UserUpdated(user_id=ann, occurred_at=after(4), went_public=True))
+    assert await accept(store, ann, minutes=4) == []
     assert await store.follows.states(bob, [ann]) == {ann: FollowState.PENDING}
     assert (await store.shown(ann)).stats == Stats()
 
@@ -235,12 +157,12 @@ async def test_going_public_and_accepting_at_once_count_once(store: Store) -> No
     ann, bob = await store.profile("ann", is_private=True), await store.profile("bob")
     await store.follow(bob, ann)
 
-    async def accept() -> None:
+    async def accept_one() -> None:
         event = FollowCreated(user_id=bob, following_id=ann, occurred_at=NOON)
         _, is_first = await store.follows.accept(bob, ann, event)
         await store.deliver(*[event] * is_first)
 
-    await asyncio.gather(accept(), apply(store, UserUpdated(user_id=ann, occurred_at=after(1), went_public=True)))
+    await asyncio.gather(accept_one(), accept(store, ann, minutes=1))
     assert (await store.shown(ann)).stats == Stats(followers=1)
     assert (await store.shown(bob)).stats == Stats(following=1)
 
@@ -253,12 +175,50 @@ async def test_going_public_while_many_follow_leaves_nobody_waiting(store: Store
         event = UserUpdated(user_id=ann, occurred_at=NOON, went_public=True)
         await store.profiles.edit(ann, editing(is_private=False, event=event))
         await store.deliver(event)
+        await accept(store, ann, minutes=0)
 
     follows = [store.follow(fan, ann) for fan in fans]
     await asyncio.gather(*follows[:5], go_public(), *follows[5:])
     assert (await store.shown(ann)).stats == Stats(followers=10)
     waiting = await store.follows.pages([ann], FollowList.REQUESTS, after=None, limit=100)
     assert waiting[ann].items == []
+
+
+async def test_a_role_of_a_profile_that_is_not_made_yet_is_too_early(store: Store) -> None:
+    ann = UserId(new_uuid7())
+    promoted = UserUpdated(user_id=ann, occurred_at=NOON, role="admin")
+    with pytest.raises(TooEarly):
+        await apply(store, promoted)
+    await apply(store, UserCreated(user_id=ann, occurred_at=NOON, username="ann", role="musician"))
+    assert await apply(store, promoted)
+    assert (await store.shown(ann)).role is Role.ADMIN
+    await store.projections.purge(ann)
+    assert await apply(store, replace(promoted, event_id=stub().event_id))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_updates_of_an_hour_merge_into_the_last_in_whatever_order_they_arrive(
+    store: Store, order: tuple[int, ...]
+) -> None:
+    ann, bob = await store.profile("ann"), await store.profile("bob")
+    await store.follow(bob, ann)
+    updates = [UserUpdated(user_id=ann, occurred_at=after(50 * number), is_news=True) for number in (0, 1, 2, 5)]
+    for number in order:
+        await apply(store, updates[number])
+    viewer = Viewer(bob, Role.LISTENER)
+    feed = (await store.activities.feed(bob, seen_by=viewer, after=None, limit=10)).items
+    assert [activity.created_at for activity in feed] == [after(250), after(100)]
+
+
+async def test_bytes_of_deleted_files_are_noted_for_the_sweep(store: Store) -> None:
+    ann = await store.profile("ann")
+    files = [await store.keep(track(ann)), await store.keep(media(ann, FileType.OTHER))]
+    for file in files:
+        for event in await store.files.remove(file.file_id, NOON):
+            await apply(store, event)
+            await apply(store, event)
+    keys = sorted(file.blob_key for file in files)
+    assert sorted(await store.files.abandoned(before=after(-(10**6)), limit=10)) == keys
 
 
 async def test_a_purge_leaves_nothing_of_the_user_and_counts_the_others_down(store: Store) -> None:
