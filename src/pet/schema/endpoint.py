@@ -133,9 +133,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await _close(socket, UNFORESEEN, "Something went wrong on our side.")
 
     def should_render_graphql_ide(self, request: Any) -> bool:
-        """Never show a page: browsers get the explorer of `pages`, which needs no other server."""
-        del request
-        return False
+        """Tell whether a browser opens the page: it wants HTML, and names no document to run."""
+        names_a_document = {"query", "documentId", "extensions"} & set(request.query_params)
+        return request.method == "GET" and not names_a_document and "text/html" in request.headers.get("accept", "")
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Make the context; a WebSocket may still bring its token in `connection_init`."""
