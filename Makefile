@@ -30,12 +30,13 @@ test: $(VENV)/.dev ## run every test (some need `make browser` or `make nginx`)
 test-fast: $(VENV)/.dev ## run the tests that need neither a browser nor a server process
 	$(BIN)/pytest -m "not slow and not browser"
 
-lint: $(VENV)/.dev ## check style, types, imports and that schema.graphql is up to date
+lint: $(VENV)/.dev ## check style, types, imports, and that schema.graphql is up to date and breaks no client
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pet schema --check
+	$(BIN)/python .ci/schema_changes.py
 
 sdl: install ## write schema.graphql from the code
 	@$(BIN)/pet schema > $(VENV)/schema.graphql

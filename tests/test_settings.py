@@ -6,12 +6,14 @@ import io
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from pet.operation_limits import OperationLimits
 from pet.settings import EffectiveSetting, Settings, SettingsError, description_of
 
 KEY = "k" * 32
@@ -48,6 +50,10 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "cors_origins": ("local",),
         "graphiql": True,
         "rate_limits": True,
+        "graphql_documents": "any",
+        "graphql_limits": asdict(OperationLimits()),
+        "graphql_introspection": True,
+        "graphql_suggestions": True,
         "trusted_proxies": (),
         "trust_client_user_id": False,
         "log_format": "json",
@@ -73,6 +79,10 @@ def test_every_setting_can_be_given() -> None:
         "PET_CORS_ORIGINS": "local, https://App.example:8443",
         "PET_GRAPHIQL": "off",
         "PET_RATE_LIMITS": "off",
+        "PET_GRAPHQL_DOCUMENTS": "trusted",
+        "PET_GRAPHQL_LIMITS": "depth=8, budget=30000",
+        "PET_GRAPHQL_INTROSPECTION": "off",
+        "PET_GRAPHQL_SUGGESTIONS": "off",
         "PET_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
         "PET_TRUST_CLIENT_USER_ID": "1",
         "PET_LOG_FORMAT": "console",
@@ -95,6 +105,10 @@ def test_every_setting_can_be_given() -> None:
         "cors_origins": ("local", "https://app.example:8443"),
         "graphiql": False,
         "rate_limits": False,
+        "graphql_documents": "trusted",
+        "graphql_limits": asdict(OperationLimits(depth=8, budget=30_000)),
+        "graphql_introspection": False,
+        "graphql_suggestions": False,
         "trusted_proxies": (ip_network("10.0.0.0/8"), ip_network("::1")),
         "trust_client_user_id": True,
         "log_format": "console",
@@ -265,6 +279,27 @@ def test_names_of_the_test_suite_are_left_alone() -> None:
     assert Settings.load({"PET_TEST_AMQP_URL": "amqp://localhost"}) == Settings.load({})
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        "depth",
+        "depth=",
+        "depth=x",
+        "depth=0",
+        "depth=-1",
+        "deep=5",
+        "=",
+        ",",
+        "cost=200000",
+        "budget=19999",
+        "roots=251",
+    ],
+)
+def test_limits_of_operations_that_cannot_be_meant_are_refused(limits: str) -> None:
+    sentence = f"like {OperationLimits()}, each from 1, roots at most 250, and cost at most budget."
+    assert refused(PET_GRAPHQL_LIMITS=limits) == (f"PET_GRAPHQL_LIMITS is {limits!r}, but must be {sentence}",)
+
+
 def test_a_secret_key_counts_in_bytes() -> None:
     assert refused(PET_SECRET_KEY="k" * 31) == ("PET_SECRET_KEY must be at least 32 bytes long.",)
     assert Settings.load({"PET_SECRET_KEY": "ключ" * 4}).secret_key == SecretStr("ключ" * 4)
@@ -343,6 +378,10 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_CORS_ORIGINS", "local", True),
         ("PET_GRAPHIQL", "on", True),
         ("PET_RATE_LIMITS", "off", False),
+        ("PET_GRAPHQL_DOCUMENTS", "any", True),
+        ("PET_GRAPHQL_LIMITS", str(OperationLimits()), True),
+        ("PET_GRAPHQL_INTROSPECTION", "on", True),
+        ("PET_GRAPHQL_SUGGESTIONS", "on", True),
         ("PET_TRUSTED_PROXIES", "none", True),
         ("PET_TRUST_CLIENT_USER_ID", "off", True),
         ("PET_LOG_FORMAT", "json", True),

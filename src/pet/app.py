@@ -44,6 +44,7 @@ from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
 from pet.schema.endpoint import GraphQLEndpoint
+from pet.schema.executing import OperationRules
 from pet.schema.root import build_schema
 from pet.security.keys import load_or_create_secret
 from pet.security.links import LinkSigner
@@ -238,7 +239,8 @@ async def _origin_of_media(settings: Settings, engines: Engines) -> str:
 
 
 def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRoute]:
-    graphql = GraphQLEndpoint(build_schema(), origin_pattern=re.compile(settings.cors_origin_pattern))
+    schema = build_schema(_operation_rules(settings))
+    graphql = GraphQLEndpoint(schema, origin_pattern=re.compile(settings.cors_origin_pattern))
     return [
         # A Route, not a Mount: a Mount would answer /graphql with a redirect.
         *(explored(graphql) if settings.graphiql else [Route("/graphql", graphql)]),
@@ -248,3 +250,13 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         *health_routes(parts.engines.checks),
         *metrics_routes(parts.metrics),
     ]
+
+
+def _operation_rules(settings: Settings) -> OperationRules:
+    return OperationRules(
+        limits=settings.graphql_limits,
+        trusted_only=settings.graphql_documents == "trusted",
+        introspection=settings.graphql_introspection,
+        suggestions=settings.graphql_suggestions,
+        is_charged=settings.rate_limits,
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cached_property
 
-from pet.domain.errors import Forbidden, Invalid, Unauthenticated
+from pet.domain.errors import Forbidden, Unauthenticated
 from pet.domain.ids import UserId, parse_uuid
 from pet.domain.viewers import Client, Viewer
 from pet.loaders import Loaders
@@ -12,9 +13,6 @@ from pet.services import Services
 
 MAX_AUTHORIZATION = 4096
 """Characters of an Authorization header; our tokens have about 500."""
-
-MAX_ITEMS = 20_000
-"""Of one operation. A page of 100 people with 100 followers each asks for 10,100."""
 
 _LOG_IN = "Authentication is required. Send the header Authorization: Bearer <accessToken>."
 _BAD_TOKEN = "The access token is invalid or has expired. Please log in again or refresh it."  # noqa: S105
@@ -29,7 +27,8 @@ class Context:
         self.connection_params: dict[str, object] | None = None
         self._identity = identity
         self._authorizations: list[str] = []
-        self._items_asked_for = 0
+        self.deadline: float | None = None
+        """When nothing more may begin, by the event loop's clock; None where there is no such limit."""
 
     @classmethod
     async def open(cls, services: Services, client: Client, authorizations: list[str]) -> Context:
@@ -89,20 +88,10 @@ class Context:
         """Drop what the loaders remember: after a write it is old, and a streamed list must not stay in memory."""
         self.__dict__.pop("loaders", None)
 
-    def begin_answer(self) -> None:
-        """Begin the next of many answers to one operation: a subscription's event."""
-        self.forget_loaded()
-        self._items_asked_for = 0
-
-    def ask_for(self, items: int) -> None:
-        """Count the items of all pages that one operation asks for: pages within pages multiply.
-
-        Raises:
-            Invalid: they are more than 20,000.
-        """
-        self._items_asked_for += items
-        if self._items_asked_for > MAX_ITEMS:
-            raise Invalid(f"The operation asks for more than {MAX_ITEMS} items. Ask for smaller pages.", field="first")
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the time for what belongs together is over: the next change must not begin."""
+        return self.deadline is not None and asyncio.get_running_loop().time() >= self.deadline
 
     def require_writer(self) -> None:
         """Refuse early who cannot write at all.

@@ -79,18 +79,33 @@ async def _serve(
 ) -> None:
     """Hold the lifespan here and not in uvicorn, which would log a failed start as a stack trace."""
     async with app.router.lifespan_context(app) as state:
+        stopping = asyncio.Event()
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["state"] = dict(state or {})
+            scope["state"] = {**(state or {}), "stopping": stopping}
             await app(scope, receive, send)
 
         config.app = with_state
         when_ready()
-        await _Server(config).serve(sockets=list(listeners))
+        await _Server(config, stopping).serve(sockets=list(listeners))
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; a stop that was asked for is a success, where uvicorn raises the signal again at the end."""
+    """uvicorn's server; a stop that was asked for is a success, where uvicorn raises the signal again at the end.
+
+    Args:
+        config: uvicorn's.
+        stopping: set when the stop begins, so that responses without an end can end.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell those who wait for it, then stop."""
+        self._stopping.set()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

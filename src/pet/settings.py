@@ -13,35 +13,23 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 from urllib.request import url2pathname
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pet import setting_urls
 from pet.logs import LogFormat, LogLevel
+from pet.operation_limits import MAX_ROOTS, OperationLimits, parse_operation_limits
+from pet.setting_urls import LOCAL, origin, own_url, web_url
 
 PREFIX = "PET_"
 TEST_PREFIX = "PET_TEST_"
 SECRET_KEY_MIN_BYTES = 32
-LOCAL = "local"
-"""Stands among the CORS origins for localhost, 127.0.0.1 and [::1] on any port."""
-
 _LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
-_REACHED_BY_LOCALHOST = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104 - names to compare with
-_REDIS_OPTIONS: dict[str, set[str]] = {
-    "redis": set(),
-    "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"},
-    "unix": {"db"},
-}
-"""What a URL may choose; how long Redis may take, and whether commands are repeated, is for the service to say."""
-
 _REDIS_NEEDS_KEY = "PET_REDIS_URL needs PET_SECRET_KEY: one key, of at least 32 bytes, that all processes share."
 _NOT_YET = ("PET_DOCUMENTS_URL",)
 
-
-# A bucket's name as S3 has it, then folders whose names need no encoding anywhere.
-_BUCKET_AND_PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")
 
 MediaDelivery = Literal["proxy", "redirect", "accel"]
 
@@ -78,82 +66,6 @@ def _words(text: Any) -> Any:
     return [] if words == ["none"] else words
 
 
-def _split_url(text: str, *schemes: str) -> SplitResult:
-    url = urlsplit(text)
-    if url.scheme not in schemes or url.fragment or re.search(r"\s", text):
-        raise ValueError(text)
-    return url
-
-
-def _web_url(text: str) -> str:
-    url = _split_url(text, "http", "https")
-    if not url.hostname or url.port == 0 or url.query or "@" in url.netloc:
-        raise ValueError(text)
-    return text.rstrip("/")
-
-
-def _origin(text: str) -> str:
-    if text != LOCAL and (_web_url(text) != text or urlsplit(text).path):
-        raise ValueError(text)
-    return text.lower()
-
-
-def _database_url(text: str) -> str:
-    url = _split_url(text, "sqlite", "postgres", "postgresql")
-    is_placed = not url.netloc and not url.query if url.scheme == "sqlite" else _names_server(url)
-    if not is_placed or not url.path.strip("/"):
-        raise ValueError(text)
-    return text
-
-
-def _names_server(url: SplitResult) -> bool:
-    """Tell whether a URL names a PostgreSQL server: a host, several with commas between them, or a socket's folder.
-
-    Raises:
-        ValueError: a port or a parameter is malformed.
-    """
-    parameters = parse_qs(url.query, strict_parsing=True) if url.query else {}
-    hosts = [urlsplit(f"//{host}") for host in url.netloc.rpartition("@")[2].split(",")]
-    are_named = all(host.hostname and host.port != 0 for host in hosts)
-    return url.netloc.count("@") < 2 and (are_named or bool(parameters.get("host")))
-
-
-def _media_url(text: str) -> str:
-    if "://" not in text:
-        return str(Path(text).absolute())
-    url = _split_url(text, "file", "s3")
-    is_placed = _BUCKET_AND_PREFIX.fullmatch(url.netloc + url.path) if url.scheme == "s3" else not url.netloc
-    if not is_placed or url.query or (url.scheme == "file" and not url.path.strip("/")):
-        raise ValueError(text)
-    return text
-
-
-def _redis_url(text: str | None) -> str | None:
-    if text is None:
-        return None
-    url = _split_url(text, *_REDIS_OPTIONS)
-    if url.scheme == "unix":
-        is_placed = bool(url.path.strip("/")) and not url.hostname
-    else:
-        is_placed = bool(url.hostname) and url.port != 0 and bool(re.fullmatch(r"(/\d{0,5})?", url.path))
-    if not is_placed or not dict(parse_qsl(url.query, keep_blank_values=True)).keys() <= _REDIS_OPTIONS[url.scheme]:
-        raise ValueError(text)
-    return text
-
-
-def _amqp_url(text: str | None) -> str | None:
-    if text is not None:
-        url = _split_url(text, "amqp", "amqps")
-        if not url.hostname or url.port == 0:
-            raise ValueError(text)
-    return text
-
-
-def _own_url(host: str, port: int) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{'localhost' if host in _REACHED_BY_LOCALHOST else name}:{port}"
-
-
 def _long_enough(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and len(secret.get_secret_value().encode()) < SECRET_KEY_MIN_BYTES:
         raise ValueError
@@ -188,9 +100,9 @@ class Settings(BaseSettings):
 
     public_url: Annotated[
         str,
-        AfterValidator(_web_url),
+        AfterValidator(web_url),
         Must("an http:// or https:// URL without user, query and fragment"),
-    ] = Field(default_factory=lambda data: _own_url(data["host"], data["port"]))
+    ] = Field(default_factory=lambda data: own_url(data["host"], data["port"]))
     """The URL by which clients reach the service; every URL in an answer begins with it.
     Default: `http://localhost:3000`, with the port of `PET_PORT`, and with `PET_HOST` where localhost is not among
     it."""
@@ -206,7 +118,7 @@ class Settings(BaseSettings):
 
     database_url: Annotated[
         str,
-        AfterValidator(_database_url),
+        AfterValidator(setting_urls.database_url),
         Must("sqlite:///absolute/path or postgres://user:password@host:port/database"),
     ] = Field(default_factory=lambda data: f"sqlite://{data['data_dir'] / 'pet.sqlite3'}", repr=False)
     """Where accounts, profiles, media records, follows and activities are kept: `sqlite:///absolute/path`, or
@@ -226,7 +138,7 @@ class Settings(BaseSettings):
 
     media_url: Annotated[
         str,
-        AfterValidator(_media_url),
+        AfterValidator(setting_urls.media_url),
         Must("the path of a folder, a file:///absolute/path URL or s3://bucket/prefix"),
     ] = Field(default_factory=lambda data: str(data["data_dir"] / "media"))
     """Where audio and image bytes are kept: a folder's path, a `file://` URL, or `s3://bucket/prefix` with the
@@ -239,7 +151,7 @@ class Settings(BaseSettings):
 
     redis_url: Annotated[
         str | None,
-        AfterValidator(_redis_url),
+        AfterValidator(setting_urls.redis_url),
         Must("redis://user:password@host:port/0, rediss://user:password@host:port/0 or unix:///path/to/socket?db=0"),
     ] = Field(default=None, repr=False)
     """The Redis server that several processes share for rate limits, cached sessions and live events: `redis://`
@@ -248,7 +160,7 @@ class Settings(BaseSettings):
 
     amqp_url: Annotated[
         str | None,
-        AfterValidator(_amqp_url),
+        AfterValidator(setting_urls.amqp_url),
         Must("amqp://user:password@host:port/vhost or amqps://user:password@host:port/vhost"),
     ] = Field(default=None, repr=False)
     """The RabbitMQ broker on whose exchange `pet.events` every event is published for other systems: `amqp://`, or
@@ -260,7 +172,7 @@ class Settings(BaseSettings):
     counts as down. Default: `2`."""
 
     cors_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(_origin)], ...],
+        tuple[Annotated[str, AfterValidator(origin)], ...],
         BeforeValidator(_words),
         Must("none, or a comma-separated list of local and origins like https://app.example"),
     ] = (LOCAL,)
@@ -272,6 +184,26 @@ class Settings(BaseSettings):
 
     rate_limits: Annotated[bool, Must("on or off")] = True
     """Whether rate limits are enforced; `off` is meant for load tests. Default: `on`."""
+
+    graphql_documents: Annotated[Literal["any", "trusted"], Must("any or trusted")] = "any"
+    """Which GraphQL documents are run: `any`, or `trusted` ones alone, which are the app's own operations
+    (`docs/graphql.md`). Default: `any`."""
+
+    graphql_limits: Annotated[
+        OperationLimits,
+        BeforeValidator(parse_operation_limits),
+        Must(f"like {OperationLimits()}, each from 1, roots at most {MAX_ROOTS}, and cost at most budget"),
+    ] = OperationLimits()
+    """What one GraphQL operation may have, as `name=number` separated by commas; what is not named keeps its default.
+    `cost` is that of one operation, `budget` that of all operations of a caller in a minute.
+    Default:
+    `tokens=4000,depth=15,fields=1000,aliases=100,roots=20,directives=50,cost=20000,budget=100000,seconds=10`."""
+
+    graphql_introspection: Annotated[bool, Must("on or off")] = True
+    """Whether clients may read the GraphQL schema; explorers need it. Default: `on`."""
+
+    graphql_suggestions: Annotated[bool, Must("on or off")] = True
+    """Whether a GraphQL error names the fields that a client could have meant. Default: `on`."""
 
     trusted_proxies: Annotated[
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)], ...],
@@ -425,14 +357,14 @@ def _masked(text: str) -> str:
 
 def _shown(value: object) -> str:
     match value:
-        case None:
-            return "not set"
-        case SecretStr():
-            return "***"
+        case None | SecretStr():
+            return "***" if value else "not set"
         case bool():
             return "on" if value else "off"
         case float():
             return f"{value:g}"
         case tuple():
             return ",".join(map(str, value)) or "none"
+        case OperationLimits():
+            return str(value)
     return _masked(str(value))

@@ -44,7 +44,7 @@ def limits(make: Make) -> RateLimits:
     return make(60)
 
 
-async def outcome(attempt: Awaitable[None]) -> LimitState | None:
+async def outcome(attempt: Awaitable[LimitState | None]) -> LimitState | None:
     """Return None for an attempt that passed, else the state that the refusal carries."""
     try:
         await attempt
@@ -133,6 +133,26 @@ async def test_the_budget_is_whole_again_after_the_window(make: Make) -> None:
     await asyncio.sleep(1.1)
     await limits.refund(TWICE, "10.0.0.1")
     assert await passed(limits, TWICE, "10.0.0.1", 3) == [True, True, False]
+
+
+async def test_work_has_a_weight(limits: RateLimits) -> None:
+    states = [await limits.spend(LOGIN, "10.0.0.1", amount=amount) for amount in (1, 3)]
+    assert [state.remaining for state in states] == [4, 1]
+    assert (states[0].bucket, states[0].limit, states[0].window_seconds) == ("login", 5, 60)
+    assert await outcome(limits.spend(LOGIN, "10.0.0.1", amount=2)) == states[1]
+    await limits.refund(LOGIN, "10.0.0.1", amount=2)
+    assert (await limits.spend(LOGIN, "10.0.0.1", amount=3)).remaining == 0
+
+
+async def test_work_that_is_heavier_than_the_budget_never_passes(limits: RateLimits) -> None:
+    assert await outcome(limits.spend(LOGIN, "10.0.0.1", amount=6)) is not None
+    assert await passed(limits, LOGIN, "10.0.0.1", 6) == [True] * 5 + [False]
+
+
+async def test_a_refund_that_is_too_large_leaves_the_whole_budget(limits: RateLimits) -> None:
+    await limits.spend(LOGIN, "10.0.0.1", amount=2)
+    await limits.refund(LOGIN, "10.0.0.1", amount=9)
+    assert await passed(limits, LOGIN, "10.0.0.1", 6) == [True] * 5 + [False]
 
 
 @pytest.mark.parametrize("key", ["", "a/b", "user:ü@x", "\ud800", "x" * 100_000], ids=ascii)

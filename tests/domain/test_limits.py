@@ -8,6 +8,7 @@ from pet.domain.errors import (
     Conflict,
     Forbidden,
     Invalid,
+    LimitState,
     NotFound,
     RateLimited,
     Service,
@@ -74,10 +75,10 @@ async def test_what_was_spent_before_the_counter_failed_is_given_back(monkeypatc
     limits = EmbeddedRateLimits()
     spend = limits.spend
 
-    async def fail_at_the_second(bucket: Bucket, key: str) -> None:
+    async def fail_at_the_second(bucket: Bucket, key: str) -> LimitState:
         if key == "account":
             raise Unavailable(Service.AUTH)
-        await spend(bucket, key)
+        return await spend(bucket, key)
 
     monkeypatch.setattr(limits, "spend", fail_at_the_second)
     with pytest.raises(Unavailable):

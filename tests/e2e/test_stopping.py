@@ -87,6 +87,22 @@ async def test_an_open_websocket_does_not_keep_the_server_from_stopping(tmp_path
             assert socket.close_code == 1012  # Service Restart: come back soon (RFC 6455, section 11.7)
 
 
+async def test_an_open_stream_of_events_does_not_keep_the_server_from_stopping(tmp_path: Path) -> None:
+    async with serve(tmp_path) as server:
+        listener = await server.service.register("ear")
+        subscription = {"query": "subscription { feedActivity { id } }"}
+        headers = {**listener.headers, "Accept": "text/event-stream"}
+        async with server.client.stream("POST", "/graphql", json=subscription, headers=headers) as left:
+            assert left.status_code == 200
+        async with server.client.stream("POST", "/graphql", json=subscription, headers=headers) as response:
+            assert response.status_code == 200
+            server.process.send_signal(signal.SIGTERM)
+            # It ends without the event `complete`: clients connect anew.
+            assert await response.aread() == b""
+        assert await server.ended() == 0
+    assert not [line for line in server.log.lines if "Traceback" in line or "without completing" in line]
+
+
 async def test_a_taken_port_is_told_in_one_sentence_and_nothing_is_touched(tmp_path: Path) -> None:
     async with serve(tmp_path / "first") as server:
         port = server.service.settings.port

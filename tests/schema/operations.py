@@ -50,7 +50,7 @@ async def run(
 ) -> Any:
     """Run one operation of the contract that has one root field, and return that field's value: no errors allowed."""
     answer = await answer_of(service, name, variables, *files, by=by)
-    assert list(answer) == ["data"], answer
+    assert "errors" not in answer, answer
     (value,) = answer["data"].values()
     if isinstance(value, dict):
         assert value.get("userErrors", []) == []

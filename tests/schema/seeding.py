@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pet.domain.effects import effects_of
-from pet.domain.events import Event, FollowCreated, TrackUploaded, UserCreated
+from pet.domain.events import Event, FollowCreated, FollowRequested, TrackUploaded, UserCreated
 from pet.domain.files import FileType, MediaFile
 from pet.domain.follows import Follow, FollowState
 from pet.domain.ids import FileId, UserId, new_object_id, new_uuid7
@@ -44,6 +44,13 @@ class Seeds:
         """Let one follow the other, whatever the other's profile is."""
         event = FollowCreated(user_id=follower_id, following_id=following_id, occurred_at=at or self._clock())
         follow = Follow(new_object_id(), follower_id, following_id, FollowState.FOLLOWING, event.occurred_at)
+        await self._documents.follows.add(follower_id, following_id, lambda is_private: (follow, event))
+        await self._apply(event)
+
+    async def request(self, follower_id: UserId, following_id: UserId) -> None:
+        """Let one ask to follow the other, as if the other's profile were private."""
+        event = FollowRequested(user_id=follower_id, following_id=following_id, occurred_at=self._clock())
+        follow = Follow(new_object_id(), follower_id, following_id, FollowState.PENDING, event.occurred_at)
         await self._documents.follows.add(follower_id, following_id, lambda is_private: (follow, event))
         await self._apply(event)
 

@@ -76,7 +76,7 @@ async def listening(
     address: str, query: str, name: str, *, by: Person
 ) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
     """Open a subscription, wait until it listens, and give a function that returns its next result."""
-    async with talking(address) as socket, _first_subscriber() as listens:
+    async with talking(address) as socket, first_subscriber() as listens:
         await greet(socket, by)
         await say(socket, "subscribe", id="1", payload={"query": query, "operationName": name})
         await asyncio.wait_for(listens.wait(), PATIENCE_SECONDS)
@@ -90,16 +90,35 @@ async def listening(
         yield heard
 
 
+class Listening(asyncio.Event):
+    """Set once somebody has subscribed to a broadcast: the protocols themselves do not tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gone = asyncio.Event()
+
+    async def gone(self) -> None:
+        """Wait until nobody is subscribed any more."""
+        await self._gone.wait()
+
+    def leave(self) -> None:
+        """Tell that the subscriber is gone."""
+        self._gone.set()
+
+
 @asynccontextmanager
-async def _first_subscriber() -> AsyncIterator[asyncio.Event]:
-    """Give an event that is set once somebody has subscribed to a broadcast: the protocol itself does not tell."""
-    listens, original = asyncio.Event(), EmbeddedBroadcast.subscribe
+async def first_subscriber() -> AsyncIterator[Listening]:
+    """Give an event that is set once somebody has subscribed to a broadcast."""
+    listens, original = Listening(), EmbeddedBroadcast.subscribe
 
     @asynccontextmanager
     async def observed(self: EmbeddedBroadcast[Any]) -> AsyncIterator[AsyncIterator[Any]]:
         async with original(self) as messages:
             listens.set()
-            yield messages
+            try:
+                yield messages
+            finally:
+                listens.leave()
 
     EmbeddedBroadcast.subscribe = observed  # type: ignore[method-assign]
     try:

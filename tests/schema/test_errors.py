@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pet.app import Overrides
-from pet.domain.errors import ErrorCode, Service, Unavailable
+from pet.domain.errors import ErrorCode, LimitState, Service, Unavailable
 from pet.domain.limits import Bucket
 from pet.schema.errors import STATUS, ErrorCodeName
 from tests.conftest import PASSWORD, Person, StartService
@@ -24,7 +24,7 @@ class BrokenLimits:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def spend(self, bucket: Bucket, key: str) -> None:
+    async def spend(self, bucket: Bucket, key: str, *, amount: int = 1) -> LimitState:
         """Fail."""
         raise self._error
 
@@ -32,7 +32,7 @@ class BrokenLimits:
         """Fail."""
         raise self._error
 
-    async def refund(self, bucket: Bucket, key: str) -> None:
+    async def refund(self, bucket: Bucket, key: str, *, amount: int = 1) -> None:
         """Fail."""
         raise self._error
 

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from graphql import GraphQLObjectType
 
 from pet.domain.ids import UserId
+from pet.schema.root import build_schema
 from pet.storage.sql.database import Row, Statements
 from tests.conftest import Person, Service
 from tests.schema.operations import DOCUMENT
@@ -125,6 +127,59 @@ async def test_a_profile_page_costs_the_same_for_1_and_for_20_tracks(
         costs.append(len(statements))
         assert len(answer["data"]["profile"]["tracks"]["edges"]) == first
     assert costs == [4, 4], "\n".join(statements)
+
+
+SONG = "title url coverUrl playCount waveform owner { username viewerFollowState }"
+PERSON = f"""
+    userId isPrivate avatarUrl coverImageUrl viewerIsSelf viewerFollowState stats {{ tracksCount }}
+    tracks(first: 2) {{ edges {{ node {{ {SONG} }} }} totalCount }}
+    audioFiles(first: 2) {{ edges {{ node {{ url }} }} totalCount }}
+"""
+FOLLOWED = f"""{PERSON}
+    followers(first: 2) {{ edges {{ node {{ {PERSON} }} }} totalCount }}
+    following(first: 2) {{ edges {{ node {{ {PERSON} }} }} totalCount }}
+"""
+DEED = f"actor {{ {PERSON} }} ... on TrackPublished {{ track {{ {SONG} owner {{ {PERSON} }} }} }}"
+
+OWNER_AND_ITEM = {
+    "profiles": ("{}", FOLLOWED),
+    "feed": ("{}", DEED),
+    "followRequests": ("owner: me {{ {} }}", FOLLOWED),
+    "followers": ('owner: profile(by: {{username: "ann"}}) {{ {} }}', FOLLOWED),
+    "following": ('owner: profile(by: {{username: "ann"}}) {{ {} }}', FOLLOWED),
+    "tracks": ('owner: profile(by: {{username: "ann"}}) {{ {} }}', f"{SONG} owner {{ {PERSON} }}"),
+    "audioFiles": ('owner: profile(by: {{username: "ann"}}) {{ {} }}', "fileId url metadata { format }"),
+}
+"""Where each connection is found, and all that can be asked about one of its items."""
+
+
+def connections() -> list[str]:
+    """Return the names of all connections of the schema."""
+    kinds = [kind for kind in build_schema()._schema.type_map.values() if isinstance(kind, GraphQLObjectType)]
+    return sorted({name for kind in kinds for name, field in kind.fields.items() if "first" in field.args})
+
+
+async def test_every_connection_costs_a_few_statements_for_1_and_for_50(
+    service: Service, ann: Person, seeds: Seeds, statements: list[str]
+) -> None:
+    me = UserId(ann.user_id)
+    await crowd(seeds, 50, followed_by=me)
+    for number in range(50):
+        other = await seeds.person(f"other{number:02}")
+        await seeds.follow(other, me)
+        await seeds.request(await seeds.person(f"asking{number:02}"), me)
+        await seeds.track(me)
+    for name in connections():
+        owner, item = OWNER_AND_ITEM[name]
+        page = f"page: {name}(first: $first) {{ edges {{ node {{ {item} }} }} }}"
+        for first in (1, 50):
+            await service.graphql("{ me { userId } }", by=ann)
+            statements.clear()
+            query = f"query ($first: Int) {{ {owner.format(page)} }}"
+            data = (await service.graphql(query, {"first": first}, by=ann))["data"]
+            assert len((data.get("owner") or data)["page"]["edges"]) == first, name
+            # One per kind of thing and level, not one per item; batches of later levels meet or not, by timing.
+            assert len(statements) <= 25, "\n".join([name, *statements])
 
 
 def _shown_track(people: dict[str, Any], number: int) -> dict[str, Any]:

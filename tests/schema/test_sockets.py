@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from pet.domain.ids import UserId
+from pet.operation_limits import OperationLimits
+from pet.schema.endpoint import INIT_WAIT
+from pet.schema.preparing import Preparer
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.schema.operations import DOCUMENT, run
 from tests.schema.talking import close_code, greet, hear, listening, say, serving, talking
@@ -37,6 +44,10 @@ ODD: dict[str, list[str | bytes]] = {
     "query_number": [json.dumps({**SUBSCRIBE, "payload": {"query": 1}})],
     "variables_list": [json.dumps({**SUBSCRIBE, "payload": {"query": "{ __typename }", "variables": []}})],
     "operation_name_list": [json.dumps({**SUBSCRIBE, "payload": {"query": "{ __typename }", "operationName": []}})],
+    "id_empty": [json.dumps({**SUBSCRIBE, "id": ""})],
+    "extensions_list": [json.dumps({**SUBSCRIBE, "payload": {"query": "{ __typename }", "extensions": []}})],
+    "lone_surrogate": [r'{"type": "connection_init", "payload": {"x": "\ud800"}}'],
+    "lists": ['{"type": "connection_init", "payload": {"x": [' + "[]," * 30_000 + "[]]}}"],
     "complete_without_id": ['{"type": "complete"}'],
     "complete_with_an_object": ['{"type": "complete", "id": {}}'],
 }
@@ -52,6 +63,20 @@ async def test_odd_frames_close_with_4400(live: str) -> None:
             assert await close_code(socket) == 4400, name
 
 
+async def test_a_payload_may_be_null(live: str) -> None:
+    async with talking(live) as socket:
+        await say(socket, "connection_init", payload=None)
+        assert await hear(socket) == {"type": "connection_ack"}
+        await say(socket, "ping", payload=None)
+        assert await hear(socket) == {"type": "pong"}
+
+
+async def test_text_that_is_no_utf_8_closes_with_1007(live: str) -> None:
+    async with talking(live) as socket:
+        await socket.send(b"\xff\xfe", text=True)
+        assert await close_code(socket) == 1007
+
+
 async def test_the_order_of_the_protocol_is_kept(live: str) -> None:
     async with talking(live) as socket:
         await socket.send(json.dumps(SUBSCRIBE))
@@ -60,6 +85,27 @@ async def test_the_order_of_the_protocol_is_kept(live: str) -> None:
         await greet(socket)
         await say(socket, "connection_init")
         assert await close_code(socket) == 4429
+
+
+async def test_an_id_that_is_in_use_closes_with_4409(live: str, ann: Person) -> None:
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        for _ in range(2):
+            await say(socket, "subscribe", id="1", payload={"query": "subscription { feedActivity { id } }"})
+        assert await close_code(socket) == 4409
+
+
+async def test_another_protocol_closes_with_4406(live: str) -> None:
+    async with connect(f"ws://{live}/graphql", subprotocols=[Subprotocol("graphql-ws")], proxy=None) as socket:
+        assert await close_code(socket) == 4406
+
+
+async def test_silence_closes_with_4408(start_service: StartService, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert timedelta(seconds=10) == INIT_WAIT
+    monkeypatch.setattr("pet.schema.endpoint.INIT_WAIT", timedelta(seconds=0.1))
+    service: Service = await start_service()
+    async with serving(service.app) as address, talking(address) as socket:
+        assert await close_code(socket) == 4408
 
 
 async def test_a_bad_token_closes_with_4403(live: str, ann: Person) -> None:
@@ -150,18 +196,103 @@ async def test_a_subscription_tells_what_one_may_see_and_nothing_else(
 async def test_an_operation_that_an_engine_fails_is_told_and_the_next_one_runs(
     service: Service, live: str, ann: Person
 ) -> None:
-    assert service.settings.database_file is not None
     async with talking(live) as socket:
         await greet(socket, ann)
-        with closing(sqlite3.connect(service.settings.database_file)) as database:
-            database.execute("ALTER TABLE session RENAME TO lost")
-            await service.services.accounts.sessions.forget_user(UserId(ann.user_id))
+        async with broken_sessions(service, ann):
             refused = await ask(socket, DOCUMENT, "Me")
-            database.execute("ALTER TABLE lost RENAME TO session")
         assert refused["type"] == "error"
         assert [error["extensions"]["code"] for error in refused["payload"]] == ["UNAVAILABLE"]
         answer = await ask(socket, DOCUMENT, "Me")
     assert answer["payload"]["data"]["me"]["username"] == "ann"
+
+
+@asynccontextmanager
+async def broken_sessions(service: Service, person: Person) -> AsyncIterator[None]:
+    """Let the engine fail whatever asks for a session, as one that is down does."""
+    assert service.settings.database_file is not None
+    with closing(sqlite3.connect(service.settings.database_file)) as database:
+        database.execute("ALTER TABLE session RENAME TO lost")
+        await service.services.accounts.sessions.forget_user(UserId(person.user_id))
+        try:
+            yield
+        finally:
+            database.execute("ALTER TABLE lost RENAME TO session")
+
+
+@on_embedded
+async def test_a_socket_that_opens_while_an_engine_is_down_is_told_to_come_back(
+    service: Service, live: str, ann: Person
+) -> None:
+    async with broken_sessions(service, ann):
+        async with talking(live, additional_headers=ann.headers) as socket:
+            assert await close_code(socket) == 1013
+        async with talking(live) as socket:
+            await say(socket, "connection_init", payload=ann.headers)
+            assert await close_code(socket) == 1013
+    async with talking(live, additional_headers=ann.headers) as socket:
+        await greet(socket)
+        assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
+
+
+async def test_a_failure_that_nobody_foresaw_has_a_close_code(
+    live: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("secret text")
+
+    monkeypatch.setattr("pet.schema.endpoint.Context.identify", fail)
+    async with talking(live) as socket:
+        await socket.wait_closed()
+        assert (socket.close_code, socket.close_reason) == (1011, "Something went wrong on our side.")
+    assert "secret text" in caplog.text
+
+
+async def test_a_document_that_cannot_run_leaves_the_others_of_the_socket(live: str, ann: Person) -> None:
+    bad: list[tuple[str, str | None]] = [
+        ("{", None),
+        ("{ nobody }", None),
+        ("", None),
+        (DOCUMENT, None),
+        (DOCUMENT, "Nobody"),
+        ("{ __typename } " + " " * 100_000, None),
+        ("{ " + "__typename " * 5000 + "}", None),
+    ]
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        for query, name in bad:
+            message = await ask(socket, query, name)
+            assert message["type"] == "error"
+            assert [error["extensions"]["code"] for error in message["payload"]] == ["INVALID"]
+        many = await ask(socket, "{ __typename }", None, values=[0] * 1001)
+        assert many["payload"][0]["message"] == "variables may hold 1000 values."
+        assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
+
+
+async def test_a_connection_runs_a_hundred_operations_at_once(live: str, ann: Person) -> None:
+    async with talking(live) as socket:
+        await greet(socket, ann)
+        for number in range(101):
+            await say(socket, "subscribe", id=str(number), payload={"query": "subscription { feedActivity { id } }"})
+        sentence = "A connection runs at most 100 operations at once."
+        refusal = [{"message": sentence, "extensions": {"code": "INVALID"}}]
+        assert await hear(socket) == {"type": "error", "id": "100", "payload": refusal}
+        await say(socket, "complete", id="0")
+        assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
+
+
+async def test_operations_over_a_socket_spend_of_the_same_budget(
+    start_service: StartService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Preparer, "knows", lambda self, text: True)
+    service: Service = await start_service(rate_limits=True, graphql_limits=OperationLimits(cost=10, budget=10))
+    ann = await service.register("ann")
+    async with serving(service.app) as address, talking(address) as socket:
+        await greet(socket, ann)
+        first = await ask(socket, "{ profiles(first: 5) { edges { cursor } } }")
+        assert first["payload"]["extensions"]["cost"]["remaining"] == 8
+        second = await ask(socket, "{ profiles(first: 9) { edges { cursor } } }")
+    assert [error["extensions"]["code"] for error in second["payload"]] == ["RATE_LIMITED"]
+    assert (second["type"], second["id"]) == ("error", "q")
 
 
 async def test_logins_over_a_socket_spend_of_the_same_bucket(start_service: StartService) -> None:

@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from pet.domain.errors import DomainError, Unavailable
+from pet.domain.errors import DomainError, LimitState, Unavailable
 
 WINDOW_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A budget: `amount` attempts in a window of 60 seconds that starts with the first of them."""
+    """A budget: `amount` attempts, or units of work, in a window of 60 seconds that starts with the first of them."""
 
     name: str
     amount: int
@@ -33,11 +33,11 @@ UPLOAD_COVER = Bucket("cover", 10)
 class RateLimits(Protocol):
     """Counts attempts. Every method takes the caller's key: an address or an account."""
 
-    async def spend(self, bucket: Bucket, key: str) -> None:
-        """Count one attempt, atomically.
+    async def spend(self, bucket: Bucket, key: str, *, amount: int = 1) -> LimitState:
+        """Count one attempt, or work that weighs `amount`, atomically; return where the caller stands after it.
 
         Raises:
-            RateLimited: the budget was spent already; the attempt counts no further.
+            RateLimited: not so much was left of the budget; the attempt counts no further.
         """
 
     async def check(self, bucket: Bucket, key: str) -> None:
@@ -47,8 +47,8 @@ class RateLimits(Protocol):
             RateLimited: the budget is spent.
         """
 
-    async def refund(self, bucket: Bucket, key: str) -> None:
-        """Give one attempt back: the failure was the server's own. Never goes below zero attempts."""
+    async def refund(self, bucket: Bucket, key: str, *, amount: int = 1) -> None:
+        """Give back: the failure was the server's own, or the work weighed less. Never goes below zero."""
 
 
 @asynccontextmanager

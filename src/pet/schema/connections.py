@@ -8,7 +8,6 @@ from typing import Annotated, Protocol, TypeVar
 import strawberry
 
 from pet.domain.paging import Page, Position, checked_limit, decode_cursor, encode_cursor
-from pet.schema.call import Info
 
 T = TypeVar("T")
 
@@ -35,16 +34,13 @@ class Edge(Protocol):
     cursor: str
 
 
-def asked(info: Info, kind: str, first: int | None, after: str | None) -> tuple[int, Position | None]:
+def asked(kind: str, first: int | None, after: str | None) -> tuple[int, Position | None]:
     """Return the page size and the start position that a client asks for.
 
     Raises:
-        Invalid: `first` is not 1 to 100, `after` is no cursor of this list, or all pages of the operation together are
-            too much.
+        Invalid: `first` is not 1 to 100, or `after` is no cursor of this list.
     """
-    limit = checked_limit(first)
-    info.context.ask_for(limit)
-    return limit, decode_cursor(kind, after)
+    return checked_limit(first), decode_cursor(kind, after)
 
 
 def page_info(edges: Sequence[Edge], page: Page[T], *, after: Position | None) -> PageInfo:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from http import HTTPStatus
 from re import Pattern
@@ -13,22 +16,27 @@ from cross_web import HTTPException, StarletteRequestAdapter
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from pet.context import Context
 from pet.domain.errors import DomainError, ErrorCode, Invalid, Unauthenticated, Unavailable
 from pet.domain.media import TRACK_MAX_BYTES
 from pet.forms import read_form
-from pet.schema.errors import STATUS, failure
+from pet.schema import parameters
+from pet.schema.errors import STATUS, PersistedQueryNotFound, RequestCode, failure
+from pet.schema.executing import Schema
+from pet.schema.media_types import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, NotAcceptable, of_an_object, preferred
 from pet.schema.multipart import place_files
-from pet.schema.root import Schema
-from pet.schema.sockets import CheckedSocket
+from pet.schema.sockets import CheckedSocket, SocketHandler
+from pet.schema.streams import until
 
 MAX_FILES = 2
 """A track and its cover: no mutation takes more."""
@@ -37,11 +45,18 @@ MAX_FIELDS = 4
 """`operations` and `map`, and a little room for what some client libraries add."""
 
 MAX_OPERATIONS_FIELD = 1024 * 1024
+log = logging.getLogger("pet.graphql")
+
 INIT_WAIT = timedelta(seconds=10)
 """How long a WebSocket may say nothing before its `connection_init`."""
 
-GRAPHQL_RESPONSE = "application/graphql-response+json"
-"""The media type of GraphQL over HTTP; whoever asks for it can tell by the status whether an operation ran."""
+MAX_BRACKETS = 20_000
+"""Of a request's JSON, those in its texts included: more than a document and its variables can have."""
+
+TRY_AGAIN_LATER = 1013
+"""The close code for an engine that is down: clients connect anew after a while, as they do not after 4xxx."""
+
+UNFORESEEN = 1011
 
 
 async def open_context(connection: HTTPConnection) -> Context:
@@ -67,32 +82,55 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     request_adapter_class = OpenRequest
     websocket_adapter_class = CheckedSocket
+    graphql_transport_ws_handler_class = SocketHandler
+    schema: Schema
 
     def __init__(self, schema: Schema, *, origin_pattern: Pattern[str]) -> None:
         super().__init__(
             schema,
             multipart_uploads_enabled=True,
-            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=INIT_WAIT,
+            max_subscriptions_per_connection=None,  # the handler counts by itself, and says so with a code
         )
         self._origin_pattern = origin_pattern
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; files that it brought are let go when the answer is given."""
         if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+            await self._talk(WebSocket(scope, receive, send))
             return
         request = Request(scope, receive)
         async with AsyncExitStack() as request.state.uploads:
-            try:
-                response = await self.run(request)
-            except HTTPException as error:
-                response = _refused(request, error.status_code, ErrorCode.INVALID, error.reason)
-            except DomainError as error:
-                response = _refused(request, STATUS[error.code], error.code, error.message)
-                if isinstance(error, Unavailable):
-                    response.headers["Retry-After"] = str(error.retry_after_seconds)
+            response = await self._answer(request)
             await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            return await self.run(request)
+        except HTTPException as error:
+            return _refused(request, *_told(error))
+        except PersistedQueryNotFound as error:
+            ran = of_an_object(request.headers.get("accept", "")) == JSON
+            status = HTTPStatus.OK if ran else HTTPStatus.BAD_REQUEST
+            return _refused(request, status, RequestCode.PERSISTED_QUERY_NOT_FOUND, str(error))
+        except DomainError as error:
+            status = HTTPStatus.NOT_ACCEPTABLE if isinstance(error, NotAcceptable) else STATUS[error.code]
+            response = _refused(request, status, error.code, error.message)
+            if isinstance(error, Unavailable):
+                response.headers["Retry-After"] = str(error.retry_after_seconds)
+            return response
+
+    async def _talk(self, socket: WebSocket) -> None:
+        """Serve a WebSocket to its end; a failure of ours has a close code as well."""
+        try:
+            await self.run(socket)
+        except Unavailable as error:
+            log.warning("an engine is down", exc_info=error)
+            await _close(socket, TRY_AGAIN_LATER, error.message)
+        except Exception:
+            log.exception("a WebSocket failed")
+            await _close(socket, UNFORESEEN, "Something went wrong on our side.")
 
     def should_render_graphql_ide(self, request: Any) -> bool:
         """Never show a page: browsers get the explorer of `pages`, which needs no other server."""
@@ -119,12 +157,32 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         del request
         return self._origin_pattern.fullmatch(origin) is not None
 
-    async def parse_http_body(self, request: Any) -> GraphQLRequestData | list[GraphQLRequestData]:
-        """Parse a request; what the base class lets through unseen is checked here."""
-        parsed = await super().parse_http_body(request)
-        if isinstance(parsed, GraphQLRequestData) and not isinstance(parsed.operation_name, str | None):
-            raise Invalid("operationName must be a string or null.", field="operationName")
-        return parsed
+    async def parse_http_body(self, request: Any) -> GraphQLRequestData:
+        """Parse a request, strictly; of the document it may have the hash alone."""
+        wanted = preferred(request.raw.headers.get("accept", ""))
+        given = await self._parameters(request)
+        query = self.schema.documents.text_of(
+            parameters.text(given, "query"),
+            parameters.text(given, "documentId"),
+            parameters.mapping(given, "extensions"),
+        )
+        return GraphQLRequestData(
+            query=query,
+            variables=parameters.variables(given),
+            operation_name=parameters.text(given, "operationName"),
+            extensions=given.get("extensions"),
+            protocol="sse" if wanted == EVENT_STREAM else "http",
+        )
+
+    async def _parameters(self, request: Any) -> dict[str, Any]:
+        if request.method == "GET":
+            return parameters.from_query(request.query_params, self.parse_json)
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        if media_type == JSON:
+            return self.parse_json(await request.get_body())
+        if media_type == "multipart/form-data":
+            return await self.parse_multipart(request)
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}, or multipart/form-data with files.")
 
     async def parse_multipart(self, request: Any) -> dict[str, Any]:
         """Read files to temporary objects as they arrive, and put them where `map` says."""
@@ -159,7 +217,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return decoded or {}
 
     def decode_json(self, data: str | bytes) -> Any:
-        """Decode strictly: no NaN, no invalid UTF-8, no bottomless nesting."""
+        """Decode strictly: no NaN, no invalid UTF-8, no bottomless nesting, no lists by the hundred thousand.
+
+        Raises:
+            JSONDecodeError: it is not such a text.
+        """
+        brackets = ("[", "{") if isinstance(data, str) else (b"[", b"{")
+        if sum(map(data.count, brackets)) > MAX_BRACKETS:  # type: ignore[arg-type]
+            message = "too many lists and objects"
+            raise orjson.JSONDecodeError(message, "", 0)
         return orjson.loads(data)
 
     def encode_json(self, data: object) -> bytes:
@@ -169,8 +235,24 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Begin a response in the media type that the client asks for."""
         response = await super().get_sub_response(request)
-        response.media_type = _media_type(request)
+        response.media_type = of_an_object(request.headers.get("accept", ""))
         return response
+
+    async def create_streaming_response(
+        self,
+        request: Request | WebSocket,
+        stream: Callable[[], AsyncIterator[str]],
+        sub_response: Response,
+        headers: Mapping[str, str],
+    ) -> Response:
+        """Begin a stream, which ends when the server begins to stop (`stopping` in the state of its connections)."""
+        stopping: asyncio.Event | None = getattr(request.state, "stopping", None)
+
+        def ending() -> AsyncIterator[str]:
+            events = cast("AsyncGenerator[str, None]", stream())
+            return until(stopping, events) if stopping else events
+
+        return await super().create_streaming_response(request, ending, sub_response, headers)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the answer; without `data` where nothing could run."""
@@ -182,27 +264,44 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
-        """Make the response: 200, but 400 for whoever knows GraphQL's own media type, where nothing could run."""
+        """Make the response: 200, but 400 for whoever knows GraphQL's own media type, where nothing could run.
+
+        A caller whose budget is spent gets 429 in any case, as over REST.
+        """
         response = super().create_response(response_data, sub_response)
         response.headers["Content-Type"] = f"{sub_response.media_type}; charset=utf-8"
-        if sub_response.media_type == GRAPHQL_RESPONSE and "data" not in response_data:
-            response.status_code = HTTPStatus.BAD_REQUEST
+        answer = cast("dict[str, Any]", response_data)  # a batch is never parsed
+        if "data" not in answer:
+            extensions = answer["errors"][0]["extensions"]
+            if extensions["code"] == ErrorCode.RATE_LIMITED:
+                response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+                response.headers["Retry-After"] = str(extensions["retryAfter"])
+            elif sub_response.media_type == GRAPHQL_RESPONSE:
+                response.status_code = HTTPStatus.BAD_REQUEST
         return response
 
 
-def _refused(request: Request, status: int, code: ErrorCode, message: str) -> Response:
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    with suppress(RuntimeError, WebSocketDisconnect):  # it may be closed already
+        await socket.close(code, reason)
+
+
+def _told(error: HTTPException) -> tuple[int, ErrorCode, str]:
+    """Return the status, the code and the sentence for what Strawberry refuses."""
+    if not isinstance(error.__cause__, InvalidOperationTypeError):
+        return error.status_code, ErrorCode.INVALID, error.reason
+    if error.__cause__.operation_type is OperationType.MUTATION:
+        return HTTPStatus.METHOD_NOT_ALLOWED, ErrorCode.INVALID, "A mutation needs POST."
+    sentence = f"A subscription is answered by events: send Accept: {EVENT_STREAM}, or use a WebSocket."
+    return HTTPStatus.NOT_ACCEPTABLE, ErrorCode.INVALID, sentence
+
+
+def _refused(request: Request, status: int, code: ErrorCode | RequestCode, message: str) -> Response:
     """Answer a request that never reached the schema."""
     response = Response(orjson.dumps({"errors": [failure(code, message)]}), status)
-    response.headers["Content-Type"] = f"{_media_type(request)}; charset=utf-8"
+    response.headers["Content-Type"] = f"{of_an_object(request.headers.get('accept', ''))}; charset=utf-8"
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = "GET, POST"
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-def _media_type(request: Request | WebSocket) -> str:
-    """Return the newer media type where the client names it, not after the older one."""
-    accepted = request.headers.get("accept", "").lower()
-    newer, older = accepted.find(GRAPHQL_RESPONSE), accepted.find("application/json")
-    return GRAPHQL_RESPONSE if newer >= 0 and (older < 0 or newer < older) else "application/json"

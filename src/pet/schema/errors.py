@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from enum import Enum
+from enum import Enum, StrEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +12,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError
 from strawberry.extensions import FieldExtension
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import Info
 
 from pet.domain.errors import DomainError, ErrorCode, RateLimited, Unavailable
@@ -20,6 +21,32 @@ TOP_LEVEL = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.
 """What no person can mend by changing their input."""
 
 log = logging.getLogger("pet.graphql")
+
+
+MAX_MESSAGE = 1000
+"""Characters of a message; graphql-core quotes what it was sent, however long it is."""
+
+
+class RequestCode(StrEnum):
+    """Codes of the top level that only GraphQL knows, beside those of the domain."""
+
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
+    """The hash of a document came without the document, which nobody has sent yet: send both."""
+
+    TIMEOUT = "TIMEOUT"
+    """The operation took too long, and was ended."""
+
+
+class PersistedQueryNotFound(Exception):
+    """Nobody has sent the document of a hash. The words are those by which Apollo's clients know it."""
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")
+
+
+class TimedOut(Exception):
+    """An operation took longer than it may; the message is for the client."""
+
 
 STATUS = {
     ErrorCode.INVALID: HTTPStatus.BAD_REQUEST,
@@ -36,7 +63,11 @@ STATUS = {
 """The status of each code over REST, and over GraphQL where a request is refused before its operation could run."""
 
 
-@strawberry.enum(name="ErrorCode", description="Why something was refused. The codes never change their meaning.")
+@strawberry.enum(
+    name="ErrorCode",
+    description="Why something was refused. The codes never change their meaning. Errors of the top level have them in"
+    " `extensions.code`, and two more: PERSISTED_QUERY_NOT_FOUND and TIMEOUT.",
+)
 class ErrorCodeName(Enum):
     """The codes of the domain, as GraphQL describes them."""
 
@@ -44,7 +75,9 @@ class ErrorCodeName(Enum):
     UNAUTHENTICATED = strawberry.enum_value(
         "UNAUTHENTICATED", description="No token, a bad or expired one, or wrong credentials."
     )
-    FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="It is someone else's.")
+    FORBIDDEN = strawberry.enum_value(
+        "FORBIDDEN", description="It is someone else's; or the document is none of those that the server trusts."
+    )
     NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="Not there, or not visible to the viewer.")
     CONFLICT = strawberry.enum_value("CONFLICT", description="Already taken.")
     TOO_LARGE = strawberry.enum_value("TOO_LARGE", description="More bytes than the limit allows.")
@@ -52,7 +85,7 @@ class ErrorCodeName(Enum):
         "UNSUPPORTED_MEDIA", description="The bytes are not what is accepted here."
     )
     RATE_LIMITED = strawberry.enum_value(
-        "RATE_LIMITED", description="Too many attempts; `retryAfter` says for how many seconds."
+        "RATE_LIMITED", description="Too many attempts, or a spent budget; `retryAfter` says for how many seconds."
     )
     UNAVAILABLE = strawberry.enum_value("UNAVAILABLE", description="A part of the service is down; nothing was done.")
     INTERNAL = strawberry.enum_value("INTERNAL", description="A failure of ours; the message has the request's id.")
@@ -90,6 +123,8 @@ class UserErrors(FieldExtension):
         What a mutation before this one has loaded is old by now.
         """
         info.context.forget_loaded()
+        if info.context.is_overdue:
+            raise TimedOut("The time of the operation was over before this change could begin.")
         try:
             return await next_(source, info, **kwargs)
         except DomainError as error:
@@ -105,11 +140,14 @@ def _mistake(error: DomainError) -> UserError:
 def translate(error: GraphQLError) -> None:
     """Give an error of the top level its code, and hide what is internal, in place."""
     cause = error.original_error
+    error.message = error.message[:MAX_MESSAGE]
     if isinstance(cause, DomainError):
         error.extensions = {"code": cause.code.value, **_details(cause)}
         if isinstance(cause, Unavailable):
             log.warning("an engine is down", exc_info=cause)
-    elif cause is not None and not isinstance(cause, GraphQLError):
+    elif isinstance(cause, TimedOut):
+        error.extensions = {"code": RequestCode.TIMEOUT.value}
+    elif cause is not None and not isinstance(cause, GraphQLError | InvalidOperationTypeError):
         log.error("a resolver failed", exc_info=cause)
         request_id = structlog.contextvars.get_contextvars().get("request_id", "unknown")
         error.message = f"Something went wrong on our side. Please quote the request id {request_id}."
@@ -126,6 +164,6 @@ def _details(error: DomainError) -> dict[str, object]:
     return {"field": error.field} if error.field else {}
 
 
-def failure(code: ErrorCode, message: str) -> dict[str, object]:
+def failure(code: ErrorCode | RequestCode, message: str) -> dict[str, object]:
     """Return an error for a request that never reached the schema."""
     return {"message": message, "extensions": {"code": code.value}}

@@ -92,7 +92,7 @@ class ActivityConnection:
 
 async def feed(info: Info, first: First = None, after: After = None) -> ActivityConnection:
     """Return the viewer's feed, newest first."""
-    limit, position = asked(info, FEED, first, after)
+    limit, position = asked(FEED, first, after)
     viewer = info.context.required_viewer
     page = await feed_page(info, viewer.user_id, after=position, limit=limit)
     shown = await activities(info, page.items)
@@ -107,7 +107,7 @@ async def feed(info: Info, first: First = None, after: After = None) -> Activity
 async def feed_activity(info: Info) -> AsyncGenerator[Activity, None]:
     """Yield what those whom the viewer follows do from now on."""
     async for entity in info.context.services.feed.live(info.context.required_viewer):
-        info.context.begin_answer()
+        info.context.forget_loaded()
         (shown,) = await activities(info, [entity])
         if shown:
             yield shown

@@ -227,7 +227,7 @@ async def files_page(
 async def track_connection(info: Info, view: ProfileView, first: int | None, after: str | None) -> TrackConnection:
     """Return a page of a person's tracks."""
     kind = FileList.TRACKS.value
-    limit, position = asked(info, kind, first, after)
+    limit, position = asked(kind, first, after)
     page = await files_page(info, view, FileList.TRACKS, after=position, limit=limit)
     edges = [
         TrackEdge(cursor=cursor, node=Track(entity=file, is_private=view.is_private))
@@ -242,7 +242,7 @@ async def media_file_connection(
 ) -> MediaFileConnection:
     """Return a page of a person's audio files."""
     kind = FileList.AUDIO.value
-    limit, position = asked(info, kind, first, after)
+    limit, position = asked(kind, first, after)
     page = await files_page(info, view, FileList.AUDIO, after=position, limit=limit)
     edges = [
         MediaFileEdge(cursor=cursor, node=MediaFile(entity=file, is_private=view.is_private))

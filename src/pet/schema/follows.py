@@ -134,7 +134,7 @@ async def is_following(info: Info, follower_id: UserIdArgument, following_id: Us
 async def follow_requests(info: Info, user_id: UserId, first: First, after: After) -> FollowRequestConnection:
     """Return who asks to follow someone, the newest request first."""
     which = FollowList.REQUESTS
-    limit, position = asked(info, which.value, first, after)
+    limit, position = asked(which.value, first, after)
     page = await info.context.loaders.follows.load(user_id, which, after=position, limit=limit)
     others = await people_of(info, which, page)
     edges = [

@@ -201,7 +201,7 @@ async def profiles(
     exclude_user_id: Annotated[strawberry.ID | None, strawberry.argument(description="Someone to leave out.")] = None,
 ) -> ProfileConnection:
     """Return people, the newest first."""
-    limit, position = asked(info, _PEOPLE, first, after)
+    limit, position = asked(_PEOPLE, first, after)
     exclude = UserId(parse_uuid(exclude_user_id) or "") if exclude_user_id else None
     page = await people_page(info, after=position, limit=limit, search=search, exclude=exclude)
     edges = [
@@ -262,7 +262,7 @@ async def _user_id(info: Info, by: ProfileBy) -> UserId | None:
 async def _follow_connection(
     info: Info, view: ProfileView, which: FollowList, first: int | None, after: str | None
 ) -> FollowConnection:
-    limit, position = asked(info, which.value, first, after)
+    limit, position = asked(which.value, first, after)
     page = await follows_page(info, view, which, after=position, limit=limit)
     others = await people_of(info, which, page)
     edges = [

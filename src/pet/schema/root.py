@@ -7,22 +7,8 @@ from functools import cache
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
-from strawberry.extensions import (
-    AddValidationRules,
-    MaxAliasesLimiter,
-    MaxTokensLimiter,
-    ParserCache,
-    QueryDepthLimiter,
-    ValidationCache,
-)
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import StreamResult
-from strawberry.types import ExecutionContext
-from strawberry.types.execution import PreExecutionError
 
-from pet.context import Context
-from pet.domain.errors import DomainError
 from pet.schema.accounts import (
     SessionPayload,
     SuccessPayload,
@@ -36,7 +22,8 @@ from pet.schema.accounts import (
     register,
     revoke_session,
 )
-from pet.schema.errors import Payload, UserErrors, translate
+from pet.schema.errors import Payload, UserErrors
+from pet.schema.executing import OperationRules, Schema
 from pet.schema.feed import Activity, ActivityConnection, ProfileUpdated, TrackPublished, feed, feed_activity
 from pet.schema.files import Track, track
 from pet.schema.follows import (
@@ -55,6 +42,7 @@ from pet.schema.node import node
 from pet.schema.profile_changes import UpdateProfilePayload, update_profile
 from pet.schema.profiles import Profile, ProfileConnection, profile, profiles
 from pet.schema.scalars import SCALARS
+from pet.schema.server_info import ServerInfo, server_info
 from pet.schema.uploads import (
     DeleteMediaPayload,
     TrackPayload,
@@ -67,22 +55,7 @@ from pet.schema.uploads import (
     upload_track,
 )
 
-MAX_DEPTH = 15
-"""The app's deepest operation has 6 levels; introspection is not counted."""
-
-MAX_ALIASES = 100
-"""Of fields; the app uses none, and a page that shows many things at once needs some dozens."""
-
-MAX_TOKENS = 5000
-"""The app's whole file of operations, which some clients send with every request, has about 1,200."""
-
-CACHED_OPERATIONS = 256
-"""Several times as many as a known app has; a stranger's unique texts push each other out and nothing more."""
-DOCUMENT_RULES = [
-    *QueryDepthLimiter(max_depth=MAX_DEPTH).validation_rules,
-    *MaxAliasesLimiter(max_alias_count=MAX_ALIASES).validation_rules,
-]
-"""Made once: to the cache of validated documents, rules that are made anew for each request are other rules."""
+DEFAULT_RULES = OperationRules()
 
 
 @strawberry.type(description="What can be read.")
@@ -102,6 +75,9 @@ class Query:
         resolver=is_following, description="Whether one person follows another, as far as the viewer may know."
     )
     node: Node | None = strawberry.field(resolver=node, description="Any object by its global id, or null.")
+    server_info: ServerInfo = strawberry.field(
+        resolver=server_info, description="What this server is and what an operation may ask of it."
+    )
 
 
 def _mutation(resolver: Callable[..., Any], payload: type[Payload], description: str) -> Any:
@@ -170,54 +146,17 @@ class Subscription:
     )
 
 
-class Schema(strawberry.Schema):
-    """Strawberry's schema, with errors in our words and a context for each operation."""
-
-    async def stream(
-        self,
-        query: str | None,
-        variable_values: dict[str, Any] | None = None,
-        context_value: Context | None = None,
-        *args: Any,
-        **options: Any,
-    ) -> StreamResult:
-        """Run an operation that came over a WebSocket, on a context of its own.
-
-        The connection outlives sessions, and what one operation has loaded is old for the next.
-        """
-        try:
-            renewed = await context_value.renewed() if context_value else None
-        except DomainError as error:
-            return _refusal(error)
-        return await super().stream(query, variable_values, renewed, *args, **options)
-
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Translate errors in place, on every transport."""
-        del execution_context
-        for error in errors:
-            translate(error)
-
-
-async def _refusal(error: DomainError) -> StreamResult:
-    """Tell why an operation could not begin: else its end would look like that of one without a result."""
-    refusal = GraphQLError(error.message, original_error=error)
-    translate(refusal)
-    yield PreExecutionError(data=None, errors=[refusal])
-
-
 @cache
-def build_schema() -> Schema:
-    """Return the schema; it has no state, so one serves every application of the process."""
+def build_schema(rules: OperationRules = DEFAULT_RULES) -> Schema:
+    """Return the schema under some rules.
+
+    It has no state but the documents that it has prepared, so one serves every application of the process.
+    """
     return Schema(
+        rules,
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[TrackPublished, ProfileUpdated],
         config=StrawberryConfig(scalar_map=SCALARS),
-        extensions=[
-            lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
-            lambda: ParserCache(maxsize=CACHED_OPERATIONS),
-            lambda: ValidationCache(maxsize=CACHED_OPERATIONS),
-            lambda: AddValidationRules(DOCUMENT_RULES),
-        ],
     )

@@ -40,12 +40,13 @@ class EmbeddedRateLimits:
         self._window_seconds = window_seconds
         self._shards = [MemoryStorage() for _ in range(SHARDS)]
 
-    async def spend(self, bucket: Bucket, key: str) -> None:
-        """Count one attempt; RateLimited when the budget was spent already."""
+    async def spend(self, bucket: Bucket, key: str, *, amount: int = 1) -> LimitState:
+        """Count one attempt, or work that weighs `amount`; RateLimited when not so much was left."""
         window = self._window(bucket, key)
-        if not await FixedWindowRateLimiter(window.storage).hit(window.item, window.name):
-            await self._uncount(window)
+        if not await FixedWindowRateLimiter(window.storage).hit(window.item, window.name, cost=amount):
+            await self._uncount(window, amount)
             raise RateLimited(await self._state(bucket, window))
+        return await self._state(bucket, window)
 
     async def check(self, bucket: Bucket, key: str) -> None:
         """Count nothing; RateLimited when the budget is spent."""
@@ -53,19 +54,19 @@ class EmbeddedRateLimits:
         if not await FixedWindowRateLimiter(window.storage).test(window.item, window.name):
             raise RateLimited(await self._state(bucket, window))
 
-    async def refund(self, bucket: Bucket, key: str) -> None:
-        """Give one attempt back; never goes below zero attempts."""
-        await self._uncount(self._window(bucket, key))
+    async def refund(self, bucket: Bucket, key: str, *, amount: int = 1) -> None:
+        """Give back; never goes below zero."""
+        await self._uncount(self._window(bucket, key), amount)
 
     def _window(self, bucket: Bucket, key: str) -> _Window:
         digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16)
         item = RateLimitItemPerSecond(bucket.amount, self._window_seconds, namespace=bucket.name)
         return _Window(self._shards[digest.digest()[0]], item, digest.hexdigest())
 
-    async def _uncount(self, window: _Window) -> None:
+    async def _uncount(self, window: _Window, amount: int) -> None:
         name = window.item.key_for(window.name)
         if await window.storage.get(name):  # counting down what has expired would leave an entry that never expires
-            await window.storage.decr(name)
+            await window.storage.decr(name, amount)
 
     async def _state(self, bucket: Bucket, window: _Window) -> LimitState:
         stats = await FixedWindowRateLimiter(window.storage).get_window_stats(window.item, window.name)
@@ -81,11 +82,13 @@ class EmbeddedRateLimits:
 class UnlimitedRateLimits:
     """Lets everything pass: for load tests (`PET_RATE_LIMITS=off`)."""
 
-    async def spend(self, bucket: Bucket, key: str) -> None:
-        """Count nothing."""
+    async def spend(self, bucket: Bucket, key: str, *, amount: int = 1) -> LimitState:
+        """Count nothing: the whole budget is always left."""
+        del key, amount
+        return LimitState(bucket.name, bucket.amount, WINDOW_SECONDS, remaining=bucket.amount, reset_seconds=1)
 
     async def check(self, bucket: Bucket, key: str) -> None:
         """Refuse nothing."""
 
-    async def refund(self, bucket: Bucket, key: str) -> None:
+    async def refund(self, bucket: Bucket, key: str, *, amount: int = 1) -> None:
         """There is nothing to give back."""

@@ -47,12 +47,12 @@ class RedisRateLimits:
         self._limiter = FixedWindowRateLimiter(self._storage)
         self._uncount = server.client.register_script(UNCOUNT)
 
-    async def spend(self, bucket: Bucket, key: str) -> None:
-        """Count one attempt; RateLimited when the budget was spent already."""
+    async def spend(self, bucket: Bucket, key: str, *, amount: int = 1) -> LimitState:
+        """Count one attempt, or work that weighs `amount`; RateLimited when not so much was left."""
         try:
-            await self._server.ask(lambda: self._spend(bucket, key, amount=1))
+            return await self._server.ask(lambda: self._spend(bucket, key, amount=amount))
         except RedisAway:
-            await self._alone.spend(bucket, key)
+            return await self._alone.spend(bucket, key, amount=amount)
 
     async def check(self, bucket: Bucket, key: str) -> None:
         """Count nothing; RateLimited when the budget is spent."""
@@ -61,17 +61,18 @@ class RedisRateLimits:
         except RedisAway:
             await self._alone.check(bucket, key)
 
-    async def refund(self, bucket: Bucket, key: str) -> None:
-        """Give one attempt back; never goes below zero attempts."""
+    async def refund(self, bucket: Bucket, key: str, *, amount: int = 1) -> None:
+        """Give back; never goes below zero."""
         try:
-            await self._server.ask(lambda: self._give_back(bucket, key, amount=1))
+            await self._server.ask(lambda: self._give_back(bucket, key, amount=amount))
         except RedisAway:
-            await self._alone.refund(bucket, key)
+            await self._alone.refund(bucket, key, amount=amount)
 
-    async def _spend(self, bucket: Bucket, key: str, *, amount: int) -> None:
+    async def _spend(self, bucket: Bucket, key: str, *, amount: int) -> LimitState:
         if not await self._limiter.hit(self._item(bucket), _name(key), cost=amount):
             await self._give_back(bucket, key, amount=amount)
             raise RateLimited(await self._state(bucket, key))
+        return await self._state(bucket, key)
 
     async def _check(self, bucket: Bucket, key: str) -> None:
         if not await self._limiter.test(self._item(bucket), _name(key)):
