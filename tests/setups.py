@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import boto3
 import pytest
 
 from pet.settings import Settings
+from tests.engines.postgres import TEMPLATE, PostgresServer
+from tests.engines.s3 import Bucket
 
 Prepare = Callable[[Path], dict[str, Any]]
 """Makes empty engines for the service that keeps its data in a folder, and returns the settings that name them."""
 
 EMBEDDED = "embedded"
+MANY = "many"
 on_embedded = pytest.mark.parametrize("prepare", [EMBEDDED], indirect=True)
 """For a test that breaks an engine in a way of its own, or looks into it."""
 
@@ -35,7 +42,28 @@ def _embedded(request: pytest.FixtureRequest) -> Prepare:
     return prepare
 
 
-SET_UPS: dict[str, Callable[[pytest.FixtureRequest], Prepare]] = {EMBEDDED: _embedded}
+def _many(request: pytest.FixtureRequest) -> Prepare:
+    """Stand on servers, as many machines would: PostgreSQL, Redis and an S3-compatible store."""
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    redis_url: str = request.getfixturevalue("redis_url")
+    bucket: Bucket = request.getfixturevalue("s3_bucket")
+
+    def prepare(data_dir: Path) -> dict[str, Any]:
+        del data_dir
+        database = f"pet_{secrets.token_hex(8)}"
+        _run(postgres.execute(f"CREATE DATABASE {database} TEMPLATE {TEMPLATE} STRATEGY file_copy"))
+        request.addfinalizer(lambda: _run(postgres.execute(f"DROP DATABASE {database} WITH (FORCE)")))
+        return {
+            "database_url": postgres.url(database),
+            "redis_url": redis_url,
+            "media_url": bucket.url,
+            "secret_key": secrets.token_urlsafe(32),
+        }
+
+    return prepare
+
+
+SET_UPS: dict[str, Callable[[pytest.FixtureRequest], Prepare]] = {EMBEDDED: _embedded, MANY: _many}
 
 
 def kept_objects(settings: Settings) -> list[PurePosixPath]:
@@ -43,6 +71,16 @@ def kept_objects(settings: Settings) -> list[PurePosixPath]:
 
     Dotfiles in a folder are the service's own marks.
     """
-    folder = Path(settings.media_url)
+    if settings.media_folder is None:
+        name = settings.media_url.removeprefix("s3://").partition("/")[0]
+        keys = Bucket(name, boto3.client("s3"), Path()).keys()
+        return sorted(PurePosixPath(key) for key in keys)
+    folder = settings.media_folder
     found = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return sorted(PurePosixPath(path) for path in found)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Do asynchronous work to its end, also where a loop runs already: in a thread with a loop of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
