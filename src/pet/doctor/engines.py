@@ -28,8 +28,12 @@ async def engine_findings(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _examinations(settings: Settings) -> Sequence[tuple[str, Examine]]:
-    del settings
-    return [("database", _database), ("media", _media)]
+    examinations: list[tuple[str, Examine]] = [("database", _database), ("media", _media)]
+    if settings.redis_url:
+        examinations.append(("redis", _redis))
+    if settings.amqp_url:
+        examinations.append(("events", _events))
+    return examinations
 
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:
@@ -55,3 +59,17 @@ async def _media(settings: Settings) -> AsyncIterator[Finding]:
                 yield fine("media", "An object can be written and removed.")
             else:
                 yield failure("media", "No object can be written. Look at the store, its rights and its free space.")
+
+
+async def _redis(settings: Settings) -> AsyncIterator[Finding]:
+    from pet.storage.redis.examination import redis_findings  # noqa: PLC0415
+
+    async for finding in redis_findings(settings.redis_url or "", timeout_seconds=settings.engine_timeout):
+        yield finding
+
+
+async def _events(settings: Settings) -> AsyncIterator[Finding]:
+    from pet.storage.amqp.examination import broker_findings  # noqa: PLC0415
+
+    async for finding in broker_findings(settings.amqp_url or "", timeout_seconds=settings.engine_timeout):
+        yield finding
