@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from pet.app import Overrides, create_app
 from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
+from tests.engines.mongo import mongo_server
 
 CONTRACT = Path(__file__).parent / "contract"
 PASSWORD = "correct horse 1"
@@ -111,6 +112,13 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "pet.sqlite3"
     asyncio.run(apply_migrations(f"sqlite://{path}"))
     return path
+
+
+@pytest.fixture(scope="session")
+def mongo_url() -> Iterator[str]:
+    """A MongoDB of this test session: `{mongo_url}/name` is a database of one's own."""
+    with mongo_server() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -13,12 +13,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from pymongo.errors import DuplicateKeyError
 from tests.contract_suites.scene import Clock, Store
 from tortoise.exceptions import IntegrityError
 
+from pet.storage.mongo.connection import open_database as open_mongo
+from pet.storage.mongo.database import Database as MongoDatabase
+from pet.storage.mongo.delivery import MongoOutbox
+from pet.storage.mongo.delivery import store_events as store_mongo_events
+from pet.storage.mongo.documents import DOCUMENTS
+from pet.storage.mongo.effects import MongoProjections
+from pet.storage.mongo.feed import MongoActivities
+from pet.storage.mongo.files import MongoFiles
+from pet.storage.mongo.follows import MongoFollows
+from pet.storage.mongo.plays import MongoPlays
+from pet.storage.mongo.profiles import MongoProfiles
 from pet.storage.sql.accounts import SqlAccounts
 from pet.storage.sql.database import Database, apply_migrations, open_database
-from pet.storage.sql.delivery import SqlOutbox
+from pet.storage.sql.delivery import SqlOutbox, store_events
 from pet.storage.sql.effects import SqlProjections
 from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
@@ -27,13 +39,13 @@ from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
 
-OpenStore = Callable[[Path], AbstractAsyncContextManager[Store]]
+OpenStore = Callable[[Path, pytest.FixtureRequest], AbstractAsyncContextManager[Store]]
 
 POSTGRES_URL = os.environ.get("PET_TEST_POSTGRES_URL", "")
 
 
 @asynccontextmanager
-async def sqlite(template: Path) -> AsyncIterator[Store]:
+async def sqlite(template: Path, _request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """Open a store on an empty SQLite file beside its template."""
     path = template.with_name("store.sqlite3")
     for leftover in template.parent.glob(f"{path.name}*"):
@@ -44,7 +56,7 @@ async def sqlite(template: Path) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def postgres(_template: Path) -> AsyncIterator[Store]:
+async def postgres(_template: Path, _request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """Open a store on the PostgreSQL database, emptied."""
     async with open_database(POSTGRES_URL) as database:
         names = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations'"
@@ -53,9 +65,41 @@ async def postgres(_template: Path) -> AsyncIterator[Store]:
         yield sql_store(database)
 
 
+@asynccontextmanager
+async def mongo(template: Path, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """Open a store on an emptied MongoDB, with accounts and sessions in SQLite beside it."""
+    url = f"{request.getfixturevalue('mongo_url')}/contract"
+    async with sqlite(template, request) as accounts, open_mongo(url, timeout_seconds=10) as database:
+        for document in DOCUMENTS:
+            await document.get_pymongo_collection().delete_many({})
+        yield mongo_store(database, accounts)
+
+
+def mongo_store(database: MongoDatabase, accounts: Store) -> Store:
+    """Return the MongoDB adapters over one database, and of another store the accounts with their outbox."""
+    clock = accounts.clock
+    outbox = MongoOutbox(database, clock)
+    return Store(
+        accounts=accounts.accounts,
+        sessions=accounts.sessions,
+        profiles=MongoProfiles(database),
+        files=MongoFiles(database),
+        follows=MongoFollows(database),
+        activities=MongoActivities(database),
+        plays=MongoPlays(database),
+        outbox=outbox,
+        outboxes=(outbox, accounts.outbox),
+        store_events=lambda events: database.atomically(lambda mongo: store_mongo_events(mongo, events)),
+        projections=MongoProjections(database, clock),
+        refusal=DuplicateKeyError,
+        clock=clock,
+    )
+
+
 def sql_store(database: Database) -> Store:
     """Return the SQL adapters over one database."""
     clock = Clock()
+    outbox = SqlOutbox(database, clock)
     return Store(
         accounts=SqlAccounts(database),
         sessions=SqlSessions(database),
@@ -64,14 +108,16 @@ def sql_store(database: Database) -> Store:
         follows=SqlFollows(database),
         activities=SqlActivities(database),
         plays=SqlPlays(database),
-        outbox=SqlOutbox(database, clock),
+        outbox=outbox,
+        outboxes=(outbox,),
+        store_events=lambda events: database.atomically(lambda sql: store_events(sql, events)),
         projections=SqlProjections(database, clock),
         refusal=IntegrityError,
         clock=clock,
     )
 
 
-ENGINES: dict[str, OpenStore] = {"sqlite": sqlite} | ({"postgres": postgres} if POSTGRES_URL else {})
+ENGINES: dict[str, OpenStore] = {"sqlite": sqlite, "mongo": mongo} | ({"postgres": postgres} if POSTGRES_URL else {})
 
 
 @pytest.fixture(scope="session")
@@ -86,5 +132,5 @@ async def store(
     request: pytest.FixtureRequest, migrated_database: Path, migrated_engines: None
 ) -> AsyncIterator[Store]:
     """Every repository of one engine, empty."""
-    async with ENGINES[request.param](migrated_database) as opened:
+    async with ENGINES[request.param](migrated_database, request) as opened:
         yield opened

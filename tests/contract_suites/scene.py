@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -43,6 +43,7 @@ class Clock:
 class Store:
     """Every repository of one engine, over the same data, and what sets a scene through them.
 
+    `outbox` is that of the documents, the first of `outboxes`, and `store_events` stores in it what no change tells of.
     `refusal` is what the engine raises for a record whose key is taken: a bug of ours, hence no error of the domain.
     """
 
@@ -54,6 +55,8 @@ class Store:
     activities: Activities
     plays: Plays
     outbox: Outbox
+    outboxes: Sequence[Outbox]
+    store_events: Callable[[Sequence[Event]], Awaitable[None]]
     projections: Projections
     refusal: type[Exception]
     clock: Clock = field(default_factory=Clock)
@@ -62,7 +65,7 @@ class Store:
         """Do what events cause, and settle those that are stored."""
         for event in events:
             await self.projections.apply(event, effects_of(event))
-            await self.outbox.settle(event.event_id)
+            await self.settle(event)
 
     async def profile(self, username: str, *, minutes: int = 0, is_private: bool = False) -> UserId:
         """Make a profile as a registration does, some minutes after noon."""
@@ -82,7 +85,9 @@ class Store:
     async def settle(self, *events: Event) -> None:
         """Mark events as delivered without doing what they cause."""
         for event in events:
-            await self.outbox.settle(event.event_id)
+            for outbox in self.outboxes:
+                if await outbox.settle(event.event_id):
+                    break
 
     async def shown(self, user_id: UserId) -> Profile:
         """Return a profile that must be there."""
@@ -105,8 +110,10 @@ class Store:
         return (await self.files.get_many([file.file_id])).get(file.file_id)
 
     async def pending(self) -> list[Event]:
-        """Return every event that waits for its delivery, whenever it happened."""
-        return list(await self.outbox.pending(older_than=timedelta(days=-365), limit=1000))
+        """Return every event that waits for its delivery, whenever it happened, by its id."""
+        always = timedelta(days=-365)
+        waiting = [await outbox.pending(older_than=always, limit=1000) for outbox in self.outboxes]
+        return sorted((event for events in waiting for event in events), key=lambda event: event.event_id)
 
 
 def after(minutes: float) -> datetime:

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.contract_suites.scene import NOON, Store, account, after, at_once, editing, kinds, media, stub, track, twenty
+from tests.contract_suites.scene import NOON, Store, after, at_once, editing, kinds, media, stub, track, twenty
 
 from pet.domain.effects import effects_of
 from pet.domain.events import (
@@ -28,12 +28,6 @@ from pet.domain.stats import Stats
 from pet.domain.viewers import Role, Viewer
 
 
-async def stored(store: Store, *events: Event) -> None:
-    """Store events with changes that nobody asks for."""
-    for event in events:
-        await store.accounts.add(account(f"user{new_uuid7()[-12:]}"), event)
-
-
 async def apply(store: Store, event: Event) -> bool:
     return await store.projections.apply(event, effects_of(event))
 
@@ -52,7 +46,7 @@ async def test_pending_events_come_back_whole_in_the_order_of_their_ids(store: S
         TrackDeleted(user_id=ann, occurred_at=NOON, file_id=song.file_id, blob_key=song.blob_key),
         FollowCreated(user_id=ann, occurred_at=NOON, following_id=bob),
     ]
-    await stored(store, *reversed(events))
+    await store.store_events(events[::-1])
     assert await store.outbox.pending(older_than=timedelta(0), limit=10) == events
     assert await store.outbox.pending(older_than=timedelta(0), limit=3) == events[:3]
     assert await store.outbox.pending(older_than=timedelta(0), limit=10, after=events[1].event_id) == events[2:]
@@ -60,7 +54,7 @@ async def test_pending_events_come_back_whole_in_the_order_of_their_ids(store: S
 
 async def test_young_events_are_not_pending_yet(store: Store) -> None:
     old, young = stub(), stub(at=after(1))
-    await stored(store, old, young)
+    await store.store_events([old, young])
     store.clock.now = after(1)
     assert await store.outbox.pending(older_than=timedelta(seconds=2), limit=10) == [old]
     assert await store.outbox.pending(older_than=timedelta(0), limit=10) == [old, young]
@@ -68,7 +62,7 @@ async def test_young_events_are_not_pending_yet(store: Store) -> None:
 
 async def test_a_settled_event_is_pending_no_more_and_settling_twice_does_nothing(store: Store) -> None:
     first, second = stub(), stub()
-    await stored(store, first, second)
+    await store.store_events([first, second])
     for minutes in range(2):
         store.clock.now = after(minutes)
         assert await store.outbox.settle(first.event_id)
@@ -84,7 +78,7 @@ async def test_an_event_of_another_store_is_not_settled_here(store: Store) -> No
 async def test_the_oldest_pending_event_is_found_by_its_time(store: Store) -> None:
     assert await store.outbox.oldest_pending() is None
     young, old = stub(at=after(5)), stub(at=after(1))
-    await stored(store, young, old)
+    await store.store_events([young, old])
     assert await store.outbox.oldest_pending() == after(1)
     await store.settle(old)
     assert await store.outbox.oldest_pending() == after(5)
@@ -92,7 +86,7 @@ async def test_the_oldest_pending_event_is_found_by_its_time(store: Store) -> No
 
 async def test_delivered_events_come_in_the_order_of_their_delivery(store: Store) -> None:
     first, second, third, pending = stub(), stub(), stub(), stub()
-    await stored(store, first, second, third, pending)
+    await store.store_events([first, second, third, pending])
     for minutes, event in enumerate((third, first, second)):
         store.clock.now = after(minutes // 2)
         await store.outbox.settle(event.event_id)
@@ -104,7 +98,7 @@ async def test_delivered_events_come_in_the_order_of_their_delivery(store: Store
 
 async def test_events_are_unpublished_until_a_broker_has_confirmed_them(store: Store) -> None:
     old, settled, young = stub(), stub(), stub(at=after(1))
-    await stored(store, young, settled, old)
+    await store.store_events([young, settled, old])
     await store.settle(settled)
     assert await store.outbox.unpublished(older_than=timedelta(0), limit=10) == [old, settled]
     store.clock.now = after(1)
@@ -117,7 +111,7 @@ async def test_events_are_unpublished_until_a_broker_has_confirmed_them(store: S
 
 async def test_trimming_keeps_pending_events_and_what_was_delivered_since(store: Store) -> None:
     pending, old, young = stub(), stub(), stub()
-    await stored(store, pending, old, young)
+    await store.store_events([pending, old, young])
     for minutes, event in enumerate((old, young)):
         store.clock.now = after(minutes)
         await apply(store, event)
@@ -125,15 +119,15 @@ async def test_trimming_keeps_pending_events_and_what_was_delivered_since(store:
     await store.outbox.trim(before=after(1), keep_unpublished=False)
     await store.projections.trim(before=after(1))
     assert await store.pending() == [pending]
-    await stored(store, old)
+    await store.store_events([old])
     with pytest.raises(store.refusal):
-        await stored(store, young)
+        await store.store_events([young])
     assert [await apply(store, old), await apply(store, young)] == [True, False]
 
 
 async def test_trimming_keeps_what_a_broker_still_has_to_confirm_where_there_is_one(store: Store) -> None:
     waiting, published = stub(), stub()
-    await stored(store, waiting, published)
+    await store.store_events([waiting, published])
     await store.settle(waiting, published)
     await store.outbox.mark_published([published.event_id])
     await store.outbox.trim(before=after(1), keep_unpublished=True)
