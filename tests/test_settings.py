@@ -38,6 +38,7 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "public_url": "http://localhost:3000",
         "secret_key": None,
         "database_url": f"sqlite://{tmp_path}/pet-data/pet.sqlite3",
+        "documents_url": None,
         "media_url": f"{tmp_path}/pet-data/media",
         "engine_timeout": 2.0,
         "cors_origins": ("local",),
@@ -57,6 +58,7 @@ def test_every_setting_can_be_given() -> None:
         "PET_PUBLIC_URL": "https://music.example/pet/",
         "PET_SECRET_KEY": KEY,
         "PET_DATABASE_URL": "postgres://pet:hush@db:5432/pet",
+        "PET_DOCUMENTS_URL": "mongodb://pet:hush@a:1,b:2/pet?replicaSet=rs0",
         "PET_MEDIA_URL": "file:///srv/media",
         "PET_ENGINE_TIMEOUT": "0.5",
         "PET_CORS_ORIGINS": "local, https://App.example:8443",
@@ -73,6 +75,7 @@ def test_every_setting_can_be_given() -> None:
         "public_url": "https://music.example/pet",
         "secret_key": SecretStr(KEY),
         "database_url": "postgres://pet:hush@db:5432/pet",
+        "documents_url": "mongodb://pet:hush@a:1,b:2/pet?replicaSet=rs0",
         "media_url": "file:///srv/media",
         "engine_timeout": 0.5,
         "cors_origins": ("local", "https://app.example:8443"),
@@ -143,6 +146,16 @@ def test_settings_do_not_change() -> None:
             for url in ("pet.sqlite3", "mysql://h/d", "sqlite://pet.sqlite3", "sqlite:///", "postgres:///d", "postgres://h")
         ),
         *(
+            (
+                "PET_DOCUMENTS_URL",
+                url,
+                "mongodb://user:password@host:port/database?replicaSet=name, or mongodb+srv:// with a database",
+            )
+            for url in (
+                "h/pet", "postgres://h/pet", "mongodb://h", "mongodb://h/", "mongodb:///pet", "mongodb://h/a.b", "mongodb+srv://h"
+            )
+        ),
+        *(
             ("PET_MEDIA_URL", url, "the path of a folder or a file:///absolute/path URL")
             for url in ("s3://bucket/media", "file://host/media", "file:///")
         ),
@@ -184,7 +197,7 @@ def test_a_name_like_no_other_gets_no_guess() -> None:
     assert refused(PET_BANANA="1") == ("PET_BANANA is not a setting; `pet config` lists the settings.",)
 
 
-@pytest.mark.parametrize("name", ["PET_AMQP_URL", "PET_DOCUMENTS_URL", "PET_REDIS_URL"])
+@pytest.mark.parametrize("name", ["PET_AMQP_URL", "PET_REDIS_URL"])
 def test_an_engine_that_is_not_built_yet_is_refused(name: str) -> None:
     assert refused(**{name: "x://localhost"}) == (f"{name} is not supported by this version.",)
 
@@ -220,6 +233,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
             "PET_SECRET_KEY": KEY,
             "PET_DATABASE_URL": "postgresql://pet:hush@db/pet?sslpassword=hush&ssl=on",
             "PET_DATA_DIR": "/data",
+            "PET_DOCUMENTS_URL": "mongodb://pet:hush@h/pet",
             "PET_RATE_LIMITS": "off",
         }
     )
@@ -230,6 +244,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_PUBLIC_URL", "http://localhost:3000", True),
         ("PET_SECRET_KEY", "***", False),
         ("PET_DATABASE_URL", "postgresql://pet:***@db/pet?sslpassword=***&ssl=on", False),
+        ("PET_DOCUMENTS_URL", "mongodb://pet:***@h/pet", False),
         ("PET_MEDIA_URL", "/data/media", True),
         ("PET_ENGINE_TIMEOUT", "2", True),
         ("PET_CORS_ORIGINS", "local", True),

@@ -28,7 +28,7 @@ LOCAL = "local"
 
 _LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 _REACHED_BY_LOCALHOST = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104 - names to compare with
-_NOT_YET = ("PET_AMQP_URL", "PET_DOCUMENTS_URL", "PET_REDIS_URL")
+_NOT_YET = ("PET_AMQP_URL", "PET_REDIS_URL")
 
 
 class SettingsError(ValueError):
@@ -88,6 +88,15 @@ def _database_url(text: str) -> str:
     is_file = url.scheme == "sqlite"
     placed = not url.netloc and not url.query if is_file else url.hostname and url.port != 0
     if not placed or not url.path.strip("/"):
+        raise ValueError(text)
+    return text
+
+
+def _documents_url(text: str | None) -> str | None:
+    if text is None:
+        return None
+    url = _split_url(text, "mongodb", "mongodb+srv")
+    if not url.netloc.rpartition("@")[2] or not re.fullmatch(r"/[\w-]{1,63}", url.path, re.ASCII):
         raise ValueError(text)
     return text
 
@@ -163,6 +172,15 @@ class Settings(BaseSettings):
     """Where accounts, profiles, media records, follows and activities are kept: `sqlite:///absolute/path`, or
     `postgres://` (also `postgresql://`) `user:password@host:port/database`.
     Default: the SQLite file `pet.sqlite3` in the data directory."""
+
+    documents_url: Annotated[
+        str | None,
+        AfterValidator(_documents_url),
+        Must("mongodb://user:password@host:port/database?replicaSet=name, or mongodb+srv:// with a database"),
+    ] = Field(default=None, repr=False)
+    """Where profiles, media records, follows and activities are kept instead, with their events: a replica set of
+    MongoDB, `mongodb://user:password@host:port/database?replicaSet=name` or `mongodb+srv://`.
+    Default: the database of `PET_DATABASE_URL`."""
 
     media_url: Annotated[
         str, AfterValidator(_media_url), Must("the path of a folder or a file:///absolute/path URL")

@@ -45,7 +45,7 @@ POSTGRES_URL = os.environ.get("PET_TEST_POSTGRES_URL", "")
 
 
 @asynccontextmanager
-async def sqlite(template: Path, _request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+async def sqlite(template: Path, _request: pytest.FixtureRequest | None = None) -> AsyncIterator[Store]:
     """Open a store on an empty SQLite file beside its template."""
     path = template.with_name("store.sqlite3")
     for leftover in template.parent.glob(f"{path.name}*"):
@@ -117,7 +117,9 @@ def sql_store(database: Database) -> Store:
     )
 
 
-ENGINES: dict[str, OpenStore] = {"sqlite": sqlite, "mongo": mongo} | ({"postgres": postgres} if POSTGRES_URL else {})
+ENGINES: dict[str, OpenStore] = {"sqlite": sqlite, "mongo": mongo}
+if POSTGRES_URL:
+    ENGINES["postgres"] = postgres
 
 
 @pytest.fixture(scope="session")

@@ -43,9 +43,7 @@ async def open_database(url: str, *, timeout_seconds: float) -> AsyncIterator[Da
     except (PyMongoError, ValueError) as error:
         raise _cannot(reason_of(error)) from error
     try:
-        database = Database.over(
-            client, await _prepared(client, url, timeout_seconds), timeout_seconds=timeout_seconds
-        )
+        database = Database.over(client, await _prepared(client, url, timeout_seconds), timeout_seconds=timeout_seconds)
         try:
             yield database
         finally:
@@ -55,10 +53,10 @@ async def open_database(url: str, *, timeout_seconds: float) -> AsyncIterator[Da
 
 
 def _client(url: str, timeout_seconds: float) -> AsyncMongoClient[Row]:
-    """Return a client whose every wait is bounded: by default some of them last for ever, and some for half a minute."""
+    """Return a client whose every wait is bounded: by default some last for ever, others for half a minute."""
     timeout_ms = round(timeout_seconds * 1000)
     given = {name.lower() for name in parse_qs(urlsplit(url).query)}
-    own = {} if "maxpoolsize" in given else {"maxPoolSize": MAX_CONNECTIONS}
+    own: dict[str, Any] = {} if "maxpoolsize" in given else {"maxPoolSize": MAX_CONNECTIONS}
     return AsyncMongoClient(
         url,
         timeoutMS=timeout_ms,

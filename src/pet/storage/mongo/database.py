@@ -27,6 +27,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from pet.domain.errors import Service, Unavailable
+from pet.storage.mongo.documents import AppliedEventDocument
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -85,7 +86,7 @@ class Operations:
 
     async def aggregate(self, of: type[Document], pipeline: Sequence[Filter], *, batch: int | None = None) -> list[Row]:
         """Return what a pipeline gives; up to `batch` rows come in one round trip."""
-        options = {"batchSize": batch} if batch else {}
+        options: dict[str, Any] = {"batchSize": batch} if batch else {}
         cursor = await self._collections[of].aggregate(pipeline, session=self._session, **options)
         return await cursor.to_list()
 
@@ -212,6 +213,14 @@ class Database:
                 await self.run(lambda mongo, chosen=chosen: mongo.delete(of, chosen))  # type: ignore[misc]
             if len(some) < STEP:
                 return
+
+    async def answers(self) -> bool:
+        """Tell whether the primary answers."""
+        try:
+            await self.run(lambda mongo: mongo.row(AppliedEventDocument, {}, fields={"_id": 1}))
+        except Unavailable:
+            return False
+        return True
 
     async def settled(self) -> None:
         """Wait until the transactions have ended whose callers are gone, but not long for an engine that is stuck."""

@@ -33,13 +33,14 @@ def reason_of(error: Exception) -> str:
         case OperationFailure(code=int(code)) if code in _REFUSALS:
             return _REFUSALS[code]
         case OperationFailure():
-            return f"the server refuses: {error.details and error.details.get('codeName') or error.code}"
+            return f"the server refuses: {(error.details or {}).get('codeName', error.code)}"
         case ConfigurationError() if "DNS" in str(error) or "resolution" in str(error):
             return "its name is not known to DNS as that of a cluster (mongodb+srv). Check the name"
         case ConfigurationError() | ValueError():
             return (
                 "the URL is not one that MongoDB's driver takes. Write"
-                " mongodb://user:password@host:port/database?replicaSet=name, and percent-encode @ : / ? # in the password"
+                " mongodb://user:password@host:port/database?replicaSet=name, with @ : / ? # of the password"
+                " percent-encoded"
             )
     return "it took too long to answer, or broke off. Check that MongoDB runs and that nothing between slows it down"
 
@@ -71,7 +72,12 @@ async def _look_at_one(url: str, timeout_seconds: float) -> ServerDescription | 
     first = urlunsplit(parts._replace(netloc=f"{userinfo}{at}{places.split(',')[0]}"))
     wait = round(timeout_seconds * 1000)
     client: AsyncMongoClient[Any] = AsyncMongoClient(
-        first, directConnection=True, replicaSet=None, serverSelectionTimeoutMS=wait, connectTimeoutMS=wait, timeoutMS=wait
+        first,
+        directConnection=True,
+        replicaSet=None,
+        serverSelectionTimeoutMS=wait,
+        connectTimeoutMS=wait,
+        timeoutMS=wait,
     )
     try:
         await client.admin.command("hello")

@@ -241,4 +241,6 @@ DOCUMENTS: tuple[type[Document], ...] = (
 
 def fields_of(document: type[Document], *, without: tuple[str, ...] = ()) -> dict[str, int]:
     """Return the projection that reads a document's fields but for some."""
-    return {("_id" if name == "id" else name): 1 for name in document.model_fields if name not in (*without, "revision_id")}
+    return {
+        ("_id" if name == "id" else name): 1 for name in document.model_fields if name not in (*without, "revision_id")
+    }

@@ -35,6 +35,7 @@ from pet.storage.mongo.documents import (
     FollowDocument,
     ProfileDocument,
 )
+from pet.storage.mongo.lists import up_to
 from pet.storage.mongo.profiles import insert_profile
 
 
@@ -133,7 +134,7 @@ async def _(effect: AnnounceProfile, mongo: Operations) -> None:
     before, now, later = (to_milliseconds(effect.at + step) for step in (-MERGE_WINDOW, timedelta(0), MERGE_WINDOW))
     who: Row = {"actor_id": effect.user_id, "action": Action.PROFILE_UPDATED.value}
     newer = await mongo.row(ActivityDocument, {**who, "created_ms": {"$gt": now, "$lt": later}})
-    await mongo.delete(ActivityDocument, {**who, "created_ms": {"$gt": before, "$lte": now}})
+    await mongo.delete(ActivityDocument, {**who, "created_ms": {"$gt": before, **up_to(now)}})
     if not newer:  # an event that the relay delivers late has been merged into the one that came after it
         await _announce(mongo, effect.user_id, Action.PROFILE_UPDATED, None, now)
 
@@ -153,7 +154,7 @@ async def _accept_some(mongo: Operations, effect: AcceptRequests) -> int:
     waiting = {
         "following_id": effect.user_id,
         "state": FollowState.PENDING.value,
-        "created_ms": {"$lte": to_milliseconds(effect.at)},
+        "created_ms": up_to(to_milliseconds(effect.at)),
     }
     rows = await mongo.rows(FollowDocument, waiting, fields={"follower_id": 1}, limit=STEP)
     if rows:

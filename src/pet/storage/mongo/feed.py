@@ -79,9 +79,7 @@ async def _newest(mongo: Operations, actors: Sequence[str], after: Position | No
     groups = [{"actor_id": {"$in": actors[start : start + GROUP]}} for start in range(0, len(actors), GROUP)]
     newest: list[Row] = []
     for start in range(0, len(groups), GROUPS):
-        found = await pages_of_each(
-            mongo, ActivityDocument, groups[start : start + GROUPS], after=after, limit=limit
-        )
+        found = await pages_of_each(mongo, ActivityDocument, groups[start : start + GROUPS], after=after, limit=limit)
         merged = merge(newest, *found, key=lambda row: (row["created_ms"], row["_id"]), reverse=True)
         newest = list(islice(merged, limit + 1))
     return newest

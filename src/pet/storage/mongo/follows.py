@@ -88,9 +88,7 @@ class MongoFollows:
         """See `Follows.pages`."""
         side, state = _LISTS[which]
         owners = [{side: user_id, "state": state.value} for user_id in user_ids]
-        rows = await self._db.run(
-            lambda mongo: pages_of_each(mongo, FollowDocument, owners, after=after, limit=limit)
-        )
+        rows = await self._db.run(lambda mongo: pages_of_each(mongo, FollowDocument, owners, after=after, limit=limit))
         return {
             user_id: Page.cut([_from_row(row) for row in found], limit)
             for user_id, found in zip(user_ids, rows, strict=True)

@@ -15,6 +15,15 @@ from pet.storage.mongo.database import Filter, Operations, Row
 NEWEST_FIRST = {"created_ms": -1, "_id": -1}
 
 
+def up_to(at_ms: int) -> dict[str, int]:
+    """Return the condition that a time is not after another; times are whole milliseconds.
+
+    `$lte` says the same, but SecantusDB, which stands for MongoDB in tests, finds nothing of that very millisecond by
+    an index that goes on after the time.
+    """
+    return {"$lt": at_ms + 1}
+
+
 def older_than(position: Position | None) -> dict[str, Any]:
     """Return the condition that a position of a list stands for.
 
@@ -23,7 +32,7 @@ def older_than(position: Position | None) -> dict[str, Any]:
     if position is None:
         return {}
     at = to_milliseconds(position.at)
-    return {"created_ms": {"$lte": at}, "$or": [{"created_ms": {"$lt": at}}, {"_id": {"$lt": position.id}}]}
+    return {"created_ms": up_to(at), "$or": [{"created_ms": {"$lt": at}}, {"_id": {"$lt": position.id}}]}
 
 
 async def pages_of_each(
