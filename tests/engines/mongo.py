@@ -5,6 +5,7 @@ Run as a program, it serves from a folder until its standard input ends, which i
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +61,18 @@ def mongo_server(folder: Path | None = None, **options: object) -> Iterator[Mong
                 yield MongoServer(int(process.stdout.readline()), process)
             finally:
                 process.kill()
+
+
+@contextmanager
+def leftovers_of_the_driver_collected() -> Iterator[None]:
+    """Collect the sockets that PyMongo leaves to the garbage collector when it is cancelled while it connects.
+
+    Python complains of them, which would fail whatever test comes next.
+    """
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pymongo
 from beanie import Document, init_beanie
 from pymongo import AsyncMongoClient, IndexModel, ReadPreference
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
 
 from pet.storage.mongo.database import COMMITTED, DURABLE, Collections, Database, Row
 from pet.storage.mongo.diagnosis import NEEDS_A_REPLICA_SET, reason_of, unreachable
@@ -26,9 +27,6 @@ HEARTBEAT_SECONDS = 1.0
 
 INDEX_SECONDS = 600.0
 """How long a new index of a large collection may take; an index of an empty one takes no time."""
-
-_INDEX_DIFFERS = (85, 86)
-"""IndexOptionsConflict, IndexKeySpecsConflict."""
 
 
 @asynccontextmanager
@@ -96,27 +94,25 @@ async def _ensure_indexes(document: type[Document]) -> None:
     One that differs is never dropped: on a large collection that is an operator's decision.
     """
     collection = document.get_pymongo_collection()
-    existing = await collection.index_information()
-    declared: list[IndexModel] = [field.index for field in document.get_settings().indexes]
-    missing = []
-    for index in declared:
-        name = index.document["name"]
+    existing = {name: _traits(found) for name, found in (await collection.index_information()).items()}
+    missing: list[IndexModel] = []
+    for index in (field.index for field in document.get_settings().indexes):
+        name, wanted = index.document["name"], _traits(index.document)
         if name not in existing:
             missing.append(index)
-        elif _traits(existing[name]) != _traits(index.document):
+        rivals = [found for each, found in existing.items() if each == name or found["fields"] == wanted["fields"]]
+        if rivals and existing.get(name) != wanted:
             raise _differs(name, collection.name)
-    if not missing:
-        return
+    if missing:
+        await _make(collection, missing)
+
+
+async def _make(collection: AsyncCollection[Row], missing: list[IndexModel]) -> None:
     try:
         with pymongo.timeout(INDEX_SECONDS):
             await collection.create_indexes(missing)
     except DuplicateKeyError as error:
         raise _cannot(f"the collection {collection.name} holds doubles, which a unique index forbids") from error
-    except OperationFailure as error:
-        if error.code not in _INDEX_DIFFERS:
-            raise
-        names = ", ".join(index.document["name"] for index in missing)
-        raise _differs(names, collection.name) from error
 
 
 def _traits(index: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -90,11 +91,10 @@ async def _look_at_one(url: str, timeout_seconds: float) -> ServerDescription | 
 
 
 def _failure(client: AsyncMongoClient[Any]) -> str:
-    """Return how the last attempt to reach a server failed."""
-    for server in client.topology_description.server_descriptions().values():
-        match getattr(server.error, "__cause__", None):
-            case socket.gaierror():
-                return "the host's name is not known"
-            case ConnectionRefusedError():
-                return "nothing listens"
+    """Return how the last attempt to reach a server failed; the driver keeps no more of it than the text."""
+    errors = " ".join(str(server.error) for server in client.topology_description.server_descriptions().values())
+    if f"[Errno {errno.ECONNREFUSED}]" in errors:
+        return "nothing listens"
+    if any(f"[Errno {unknown}]" in errors for unknown in (socket.EAI_NONAME, socket.EAI_AGAIN)):
+        return "no such host is known"
     return "no server answers"
