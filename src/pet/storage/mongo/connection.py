@@ -22,7 +22,7 @@ from pet.storage.opening import CannotOpen
 MAX_CONNECTIONS = 50
 """Of one process, unless the URL says another number: more requests at once wait for their turn."""
 
-HEARTBEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 0.5
 """How often the driver looks whether the servers are there: what died silently is known before its connections are."""
 
 INDEX_SECONDS = 600.0

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,9 +19,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import (
     ConnectionFailure,
     DuplicateKeyError,
-    NetworkTimeout,
     PyMongoError,
-    ServerSelectionTimeoutError,
 )
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
@@ -56,6 +55,8 @@ BACKOFF_SECONDS = 0.02
 SETTLING_SECONDS = 5.0
 LIFETIME_SECONDS = 60.0
 """How long MongoDB keeps a transaction that nobody ends."""
+
+UNDO_PAUSE_SECONDS = 0.2
 
 MAX_TIME_EXPIRED = 50
 
@@ -240,8 +241,10 @@ class Database:
         except DuplicateKeyError:
             raise
         except (PyMongoError, TimeoutError) as error:
-            if isinstance(error, NetworkTimeout | ServerSelectionTimeoutError) and state.answered_at < started:
-                state.refused_until, state.refusal = time.monotonic() + PAUSE_SECONDS, error
+            now = time.monotonic()
+            waited = now - started >= state.timeout_seconds
+            if waited and state.answered_at < started and isinstance(error, ConnectionFailure):
+                state.refused_until, state.refusal = now + PAUSE_SECONDS, error
             raise Unavailable(self._service) from error
         state.answered_at = time.monotonic()
 
@@ -295,10 +298,10 @@ class Database:
                 with suppress(PyMongoError), pymongo.timeout(self._state.timeout_seconds):
                     await self._state.client.admin.command({"killSessions": [session.session_id]})
                     break
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(UNDO_PAUSE_SECONDS)
             await session.end_session()
 
-        task = asyncio.create_task(kill())
+        task = asyncio.create_task(kill(), context=Context())  # this one's deadline is over
         self._state.undoing.add(task)
         task.add_done_callback(self._state.undoing.discard)
 
