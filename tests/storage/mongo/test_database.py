@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from pymongo import MongoClient
+from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import DuplicateKeyError
 from tests.engines.mongo import leftovers_of_the_driver_collected, mongo_server
 from tests.faults.link import Fault, Link, faulty_link
+from tests.storage.mongo.test_plans import Recorder
 
 from pet.domain.errors import Service, Unavailable
 from pet.storage.mongo.connection import open_database
@@ -157,7 +158,8 @@ async def test_more_calls_than_connections_wait_for_their_turn_and_not_for_ever(
 
 
 async def test_what_was_acknowledged_outlives_a_power_cut(tmp_path: Path) -> None:
-    with mongo_server(tmp_path) as server:
+    # SecantusDB does not heed the journal's part of a commit's write concern; MongoDB does.
+    with mongo_server(tmp_path, sync_on_commit=True) as server:
         async with open_database(f"{server.url}/pet", timeout_seconds=10) as database:
             for number in range(20):
                 await database.atomically(partial(note, key=f"{number:02}"))
@@ -165,6 +167,26 @@ async def test_what_was_acknowledged_outlives_a_power_cut(tmp_path: Path) -> Non
     with mongo_server(tmp_path) as server, MongoClient[dict[str, str]](server.url) as client:
         found = [row["_id"] for row in client.pet.blob_reservations.find(sort=[("_id", 1)])]
     assert found == [f"{number:02}" for number in range(20)]
+
+
+async def test_a_transaction_reads_one_moment_and_commits_durably(
+    mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    listening = partial(AsyncMongoClient, event_listeners=[recorder])
+    monkeypatch.setattr("pet.storage.mongo.connection.AsyncMongoClient", listening)
+    async with open_database(f"{mongo_url}/database", timeout_seconds=10) as database:
+        await database.run(lambda mongo: mongo.delete(BlobReservationDocument, {}))
+        await database.atomically(partial(note, key="kept"))
+        await noted(database)
+    [insert] = [command for command in recorder.commands if "insert" in command]
+    [commit] = [command for command in recorder.commands if "commitTransaction" in command]
+    [find] = [command for command in recorder.commands if "find" in command]
+    [delete] = [command for command in recorder.commands if "delete" in command]
+    durable = {"w": "majority", "j": True}
+    assert (insert["readConcern"]["level"], find["readConcern"]["level"]) == ("snapshot", "majority")
+    assert (commit["writeConcern"], delete["writeConcern"]) == (durable, durable)
+    assert find["maxTimeMS"] <= 10_000
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5])

@@ -1,7 +1,7 @@
 """How MongoDB can answer: every command finds its documents by a declared index, and lists come out of it in order.
 
-SecantusDB's `explain` tells of its own planner, which scans where MongoDB would not. So the shape of each command is held
-against the declared indexes by MongoDB's rule: fields compared for equality first, then the order, then ranges.
+SecantusDB's `explain` tells of its own planner, which scans where MongoDB would not. So the shape of each command is
+held against the declared indexes by MongoDB's rule: fields compared for equality first, then the order, then ranges.
 """
 
 from __future__ import annotations
@@ -26,18 +26,16 @@ IN_SQL = {"account_by_id", "account_by_email", "account_by_name", "session", "se
 AMONG_FEW = {"oldest_pending"}
 """Sorts what is pending, of which there is little."""
 
-FINDING = {"find", "aggregate", "update", "delete", "findAndModify"}
-
 
 class Recorder(CommandListener):
-    """Keeps the commands that look for documents."""
+    """Keeps the commands that the driver sends."""
 
     def __init__(self) -> None:
         self.commands: list[Mapping[str, Any]] = []
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Keep a command."""
-        if event.command_name in FINDING:
+        """Keep a command, but for the one that says good-bye."""
+        if event.command_name != "endSessions":
             self.commands.append(dict(event.command))
 
     def succeeded(self, event: object) -> None:
@@ -55,6 +53,7 @@ async def recorded(
     listening = partial(AsyncMongoClient, event_listeners=[recorder])
     monkeypatch.setattr("pet.storage.mongo.connection.AsyncMongoClient", listening)
     async with sqlite(template) as accounts, open_database(f"{mongo_url}/plans", timeout_seconds=10) as database:
+        recorder.commands.clear()
         yield mongo_store(database, accounts), recorder
 
 
@@ -82,8 +81,8 @@ def searches(command: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
                 yield owner, stages[0]["$match"], stages[1].get("$sort", {})
         case "findAndModify":
             yield collection, command["query"], {}
-        case _:
-            for each in command["updates" if name == "update" else "deletes"]:
+        case "update" | "delete":
+            for each in command[f"{name}s"]:
                 yield collection, each["q"], {}
 
 

@@ -229,7 +229,8 @@ class Database:
             await asyncio.wait(self._state.running, timeout=SETTLING_SECONDS)
         for task in self._state.undoing:
             task.cancel()
-        await asyncio.gather(*self._state.undoing, return_exceptions=True)
+        if self._state.undoing:
+            await asyncio.wait(self._state.undoing, timeout=SETTLING_SECONDS)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -241,6 +242,7 @@ class Database:
         except DuplicateKeyError:
             raise
         except (PyMongoError, TimeoutError) as error:
+            _require_wanted(error)
             now = time.monotonic()
             waited = now - started >= state.timeout_seconds
             if waited and state.answered_at < started and isinstance(error, ConnectionFailure):
@@ -295,9 +297,12 @@ class Database:
         async def kill() -> None:
             ends_at = time.monotonic() + LIFETIME_SECONDS
             while time.monotonic() < ends_at:
-                with suppress(PyMongoError), pymongo.timeout(self._state.timeout_seconds):
-                    await self._state.client.admin.command({"killSessions": [session.session_id]})
+                try:
+                    with pymongo.timeout(self._state.timeout_seconds):
+                        await self._state.client.admin.command({"killSessions": [session.session_id]})
                     break
+                except PyMongoError as error:
+                    _require_wanted(error)
                 await asyncio.sleep(UNDO_PAUSE_SECONDS)
             await session.end_session()
 
@@ -328,6 +333,17 @@ async def _commit(session: AsyncClientSession) -> None:
                 raise
         else:
             return
+
+
+def _require_wanted(error: Exception) -> None:
+    """Go on being cancelled: the driver turns a cancellation that meets it while it connects into an error of its own.
+
+    Raises:
+        CancelledError: nobody waits for the call any more.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error
 
 
 def _is_out_of_time(error: PyMongoError) -> bool:
