@@ -20,7 +20,7 @@ from pet.domain.events import (
     UserUpdated,
 )
 from pet.domain.feed import Action
-from pet.domain.files import FileType
+from pet.domain.files import FileType, MediaFile
 from pet.domain.follows import FollowList, FollowState
 from pet.domain.ids import UserId, new_uuid7
 from pet.domain.paging import Position
@@ -191,6 +191,21 @@ async def test_a_track_that_is_gone_is_not_announced_late(store: Store) -> None:
     await apply(store, uploaded)
     assert await actions(store, bob) == []
     assert (await store.shown(ann)).stats == Stats(followers=1)
+
+
+async def test_a_track_that_goes_while_it_is_announced_is_in_no_feed(store: Store) -> None:
+    ann, bob = await store.profile("ann"), await store.profile("bob")
+    await store.follow(bob, ann)
+    for _ in range(10):
+        song = track(ann)
+        uploaded = TrackUploaded(user_id=ann, occurred_at=NOON, file_id=song.file_id)
+        await store.settle(*await store.files.add(song, uploaded))
+
+        async def remove(song: MediaFile = song) -> None:
+            await store.deliver(*await store.files.remove(song.file_id, NOON))
+
+        await asyncio.gather(apply(store, uploaded), remove())
+        assert await actions(store, bob) == []
 
 
 async def test_a_deleted_track_leaves_every_feed(store: Store) -> None:
