@@ -18,7 +18,7 @@ from tests.storage.mongo.test_plans import Recorder
 from pet.domain.errors import Service, Unavailable
 from pet.storage.mongo.connection import open_database
 from pet.storage.mongo.database import Database, Operations
-from pet.storage.mongo.documents import BlobReservationDocument
+from pet.storage.mongo.documents import LOCK, BlobReservationDocument
 
 TIMEOUT = 0.5
 
@@ -114,6 +114,25 @@ async def test_many_that_change_one_document_all_get_their_turn(database: Databa
     await asyncio.gather(*(database.atomically(add) for _ in range(contenders)))
     row = await database.run(lambda mongo: mongo.row(BlobReservationDocument, {"_id": "counter"}))
     assert row == {"_id": "counter", "reserved_ms": contenders}
+
+
+async def test_what_a_transaction_has_locked_cannot_go_before_it_commits(database: Database) -> None:
+    await database.atomically(partial(note, key="track"))
+    is_locked = asyncio.Event()
+
+    async def announce(mongo: Operations) -> None:
+        if await mongo.update(BlobReservationDocument, {"_id": "track"}, LOCK):
+            is_locked.set()
+            await asyncio.sleep(0.1)
+            await note(mongo, "mention")
+
+    async def remove() -> None:
+        await is_locked.wait()
+        for key in ("track", "mention"):
+            await database.atomically(partial(Operations.take, of=BlobReservationDocument, where={"_id": key}))
+
+    await asyncio.gather(database.atomically(announce), remove())
+    assert await noted(database) == []
 
 
 @pytest.mark.parametrize("service", Service)
