@@ -6,10 +6,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.contract_suites.scene import NOON, Store, account, after, stub, track
+from tests.contract_suites.scene import NOON, Store, after, stub, track
 
 from pet.domain.events import Event, FollowCreated, TrackDeleted, UserCreated, UserUpdated
-from pet.domain.ids import UserId, new_uuid7
+from pet.domain.ids import UserId
 from pet.domain.outbox import BORN_HELD, Backlog, Stored
 from pet.domain.paging import Position
 
@@ -19,9 +19,8 @@ LATER = NOON + BORN_HELD
 
 
 async def stored(store: Store, *events: Event) -> None:
-    """Store events with changes that nobody asks for."""
-    for event in events:
-        await store.accounts.add(account(f"user{new_uuid7()[-12:]}"), event)
+    """Store events of which no change tells."""
+    await store.store_events(events)
 
 
 async def claim(store: Store, *, limit: int = 10, after: Event | None = None, even_held: bool = False) -> list[Event]:

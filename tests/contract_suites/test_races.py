@@ -100,8 +100,8 @@ async def test_a_name_that_two_creations_take_goes_to_the_later_one(store: Store
 async def test_a_purge_that_ends_has_removed_everything_though_another_one_is_at_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pet.storage.sql.database.STEP", 3)
-    monkeypatch.setattr("pet.storage.sql.effects.STEP", 3)
+    for module in ("sql.database", "sql.effects", "mongo.database", "mongo.effects"):
+        monkeypatch.setattr(f"pet.storage.{module}.STEP", 3)
     ann, *others = [await store.profile(f"user{number}") for number in range(11)]
     for other in others:
         await store.follow(ann, other)
