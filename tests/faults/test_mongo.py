@@ -23,7 +23,7 @@ from tests.conftest import PASSWORD, Person, Service, starting
 from tests.engines.mongo import leftovers_of_the_driver_collected
 from tests.faults.link import Fault, Link, faulty_link
 from tests.media_factory import mp3
-from tests.setups import EMBEDDED, prepare_on
+from tests.setups import EMBEDDED, Prepare, prepare_on
 
 TIMEOUT = 1.0
 """The engine timeout of these tests, in seconds; the default is twice that."""
@@ -100,7 +100,13 @@ def _collected() -> Iterator[None]:
 
 
 @pytest.fixture
-async def house(request: pytest.FixtureRequest, tmp_path: Path, mongo_url: str) -> AsyncIterator[House]:
+def embedded(request: pytest.FixtureRequest) -> Prepare:
+    """What prepares the rest of the service."""
+    return prepare_on(EMBEDDED, request)
+
+
+@pytest.fixture
+async def house(tmp_path: Path, embedded: Prepare, mongo_url: str) -> AsyncIterator[House]:
     """A service with two people in it."""
     name = f"faults_{new_uuid7().replace('-', '')}"
     async with AsyncExitStack() as stack:
@@ -108,7 +114,7 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path, mongo_url: str) 
         stack.callback(admin.drop_database, name)
         stack.callback(admin.admin.command, {"killAllSessions": []})  # what a test has cut off would hold up the drop
         link = await stack.enter_async_context(faulty_link("127.0.0.1", int(mongo_url.rpartition(":")[2])))
-        start = await stack.enter_async_context(starting(tmp_path, prepare_on(EMBEDDED, request)))
+        start = await stack.enter_async_context(starting(tmp_path, embedded))
         url = f"mongodb://127.0.0.1:{link.port}/{name}?directConnection=true"
         service: Service = await start(documents_url=url, engine_timeout=TIMEOUT)
         stack.push_async_callback(link.mend)

@@ -28,8 +28,8 @@ async def engine_findings(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _examinations(settings: Settings) -> Sequence[tuple[str, Examine]]:
-    del settings
-    return [("database", _database), ("media", _media)]
+    documents = [("documents", _documents)] if settings.documents_url else []
+    return [("database", _database), *documents, ("media", _media)]
 
 
 async def _database(settings: Settings) -> AsyncIterator[Finding]:
@@ -39,6 +39,14 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield fine("database", f"The first start makes {settings.database_file}.")
         return
     async for finding in database_findings(settings.database_url, database_limits(settings)):
+        yield finding
+
+
+async def _documents(settings: Settings) -> AsyncIterator[Finding]:
+    from pet.storage.mongo.examination import documents_findings  # noqa: PLC0415
+
+    url = settings.documents_url or ""
+    async for finding in documents_findings(url, timeout_seconds=settings.engine_timeout):
         yield finding
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +14,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
-from pet.storage.mongo.database import COMMITTED, DURABLE, Collections, Database, Row
+from pet.storage.mongo.database import COMMITTED, DURABLE, Database, Row
 from pet.storage.mongo.diagnosis import NEEDS_A_REPLICA_SET, reason_of, unreachable
 from pet.storage.mongo.documents import DOCUMENTS
 from pet.storage.opening import CannotOpen
@@ -38,18 +38,52 @@ async def open_database(url: str, *, timeout_seconds: float) -> AsyncIterator[Da
     Raises:
         CannotOpen: it cannot be reached, refuses, or is none that can be used.
     """
+    async with connected(url, timeout_seconds=timeout_seconds) as client:
+        async with told(client, url, timeout_seconds):
+            for document in DOCUMENTS:
+                await _ensure_indexes(document)
+        collections = {document: document.get_pymongo_collection() for document in DOCUMENTS}
+        database = Database.over(client, collections, timeout_seconds=timeout_seconds)
+        try:
+            yield database
+        finally:
+            await database.settled()
+
+
+@asynccontextmanager
+async def connected(url: str, *, timeout_seconds: float) -> AsyncIterator[AsyncMongoClient[Row]]:
+    """Connect to what a URL names until the context is left, and let the models know their collections there.
+
+    Nothing is changed there.
+
+    Raises:
+        CannotOpen: it cannot be reached, refuses, or is none that can be used.
+    """
     try:
         client = _client(url, timeout_seconds)
     except (PyMongoError, ValueError) as error:
         raise _cannot(reason_of(error)) from error
     try:
-        database = Database.over(client, await _prepared(client, url, timeout_seconds), timeout_seconds=timeout_seconds)
-        try:
-            yield database
-        finally:
-            await database.settled()
+        async with told(client, url, timeout_seconds):
+            await _meet(client)
+        yield client
     finally:
         await client.close()
+
+
+@asynccontextmanager
+async def told(client: AsyncMongoClient[Row], url: str, timeout_seconds: float) -> AsyncIterator[None]:
+    """Say in an operator's words what the driver raises.
+
+    Raises:
+        CannotOpen: it raises anything.
+    """
+    try:
+        yield
+    except ServerSelectionTimeoutError as error:
+        raise _cannot(await unreachable(client, url, timeout_seconds)) from error
+    except PyMongoError as error:
+        raise _cannot(reason_of(error)) from error
 
 
 def _client(url: str, timeout_seconds: float) -> AsyncMongoClient[Row]:
@@ -72,22 +106,14 @@ def _client(url: str, timeout_seconds: float) -> AsyncMongoClient[Row]:
     )
 
 
-async def _prepared(client: AsyncMongoClient[Row], url: str, timeout_seconds: float) -> Collections:
-    try:
-        hello = await client.admin.command("hello")
-        if "setName" not in hello and hello.get("msg") != "isdbgrid":
-            raise _cannot(NEEDS_A_REPLICA_SET)
-        database: AsyncDatabase[Row] = client.get_default_database(
-            read_preference=ReadPreference.PRIMARY, write_concern=DURABLE, read_concern=COMMITTED
-        )
-        await init_beanie(database=database, document_models=list(DOCUMENTS), skip_indexes=True)
-        for document in DOCUMENTS:
-            await _ensure_indexes(document)
-    except ServerSelectionTimeoutError as error:
-        raise _cannot(await unreachable(client, url, timeout_seconds)) from error
-    except PyMongoError as error:
-        raise _cannot(reason_of(error)) from error
-    return {document: document.get_pymongo_collection() for document in DOCUMENTS}
+async def _meet(client: AsyncMongoClient[Row]) -> None:
+    hello = await client.admin.command("hello")
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise _cannot(NEEDS_A_REPLICA_SET)
+    database: AsyncDatabase[Row] = client.get_default_database(
+        read_preference=ReadPreference.PRIMARY, write_concern=DURABLE, read_concern=COMMITTED
+    )
+    await init_beanie(database=database, document_models=list(DOCUMENTS), skip_indexes=True)
 
 
 async def _ensure_indexes(document: type[Document]) -> None:
@@ -96,19 +122,29 @@ async def _ensure_indexes(document: type[Document]) -> None:
     One that differs is never dropped: on a large collection that is an operator's decision.
     """
     collection = document.get_pymongo_collection()
-    existing = {name: _traits(found) for name, found in (await collection.index_information()).items()}
-    missing: list[IndexModel] = []
-    for index in (field.index for field in document.get_settings().indexes):
-        name, wanted = index.document["name"], _traits(index.document)
-        if name not in existing:
-            missing.append(index)
-        rivals = [found for each, found in existing.items() if each == name or found["fields"] == wanted["fields"]]
-        if rivals and existing.get(name) != wanted:
-            raise _differs(name, collection.name)
-    if missing:
+    existing = await collection.index_information()
+    if missing := lacking(document, existing):
         await _make(collection, missing)
     elif not existing:
         await _create(collection)
+
+
+def lacking(document: type[Document], existing: Mapping[str, Any]) -> list[IndexModel]:
+    """Return the declared indexes that are not among the existing ones of a collection.
+
+    Raises:
+        CannotOpen: one of the existing ones differs from what is declared.
+    """
+    found = {name: _traits(index) for name, index in existing.items()}
+    missing: list[IndexModel] = []
+    for index in (field.index for field in document.get_settings().indexes):
+        name, wanted = index.document["name"], _traits(index.document)
+        if name not in found:
+            missing.append(index)
+        rivals = [each for other, each in found.items() if other == name or each["fields"] == wanted["fields"]]
+        if rivals and found.get(name) != wanted:
+            raise _differs(name, document.get_collection_name())
+    return missing
 
 
 async def _make(collection: AsyncCollection[Row], missing: list[IndexModel]) -> None:
