@@ -44,6 +44,14 @@ async def test_waiting_events_come_back_whole_in_the_order_of_their_ids(store: S
     assert await store.outbox.waiting(ANN, upto=events[1].event_id, limit=10) == waiting[:2]
 
 
+async def test_events_of_one_change_are_stored_all_or_none_and_none_of_them_twice(store: Store) -> None:
+    first, second = stub(ANN), stub(BOB)
+    await stored(store, first)
+    with pytest.raises(store.refusal):
+        await stored(store, second, first)
+    assert await store.pending() == [first]
+
+
 async def test_a_new_event_is_held_for_the_request_that_caused_it(store: Store) -> None:
     event = stub(ANN)
     await stored(store, event)

@@ -16,11 +16,13 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 from tests.contract_suites.conftest import mongo_store, sqlite_copy
-from tests.contract_suites.scene import Store
+from tests.contract_suites.scene import ANN, Store
 from tests.storage.sql.test_plans import CHANGES, IN_ORDER, SORTED, Read
 
+from pet.domain.times import from_milliseconds
+from pet.domain.viewers import Role, Viewer
 from pet.storage.mongo.connection import open_database
-from pet.storage.mongo.documents import DOCUMENTS
+from pet.storage.mongo.documents import DOCUMENTS, ActivityDocument, FollowDocument, ProfileDocument
 
 IN_SQL = {"account_by_id", "account_by_email", "account_by_name", "session", "sessions"}
 READ_WHOLE = {"rising"}
@@ -132,6 +134,43 @@ async def test_a_search_and_a_change_find_their_documents_by_an_index(
     assert found
     for collection, where, _ in found:
         assert collection in READ_WHOLE or any(is_served(fields, where, {}) for fields in indexes(collection)), where
+
+
+@pytest.mark.parametrize("seen_by", [Viewer(ANN, Role.LISTENER), None], ids=["own", "of_another"])
+async def test_a_feed_asks_as_often_for_two_hundred_authors_as_for_two(
+    migrated_database: Path, tmp_path: Path, mongo_url: str, monkeypatch: pytest.MonkeyPatch, seen_by: Viewer | None
+) -> None:
+    counted = []
+    async with recorded(migrated_database, tmp_path, mongo_url, monkeypatch) as (store, recorder):
+        for number in (2, 200):
+            await seed_feed(number)
+            recorder.commands.clear()
+            page = await store.activities.feed(ANN, seen_by=seen_by, after=None, limit=1)
+            counted.append([next(iter(command)) for command in recorder.commands])
+            assert [item.created_at for item in page.items] == [from_milliseconds(number)]
+    assert counted == [["find", "aggregate", "find"]] * 2
+
+
+async def seed_feed(number: int) -> None:
+    """Let Ann follow a number of authors, each of whom has done one thing."""
+    for document in DOCUMENTS:
+        await document.get_pymongo_collection().delete_many({})
+    authors = [(f"author{each}", each + 1) for each in range(number)]
+    profiles = [
+        {"_id": author, "object_id": author, "username_key": author, "preferences": {"private_profile": False}}
+        for author, _ in authors
+    ]
+    follows = [
+        {"_id": author, "follower_id": ANN, "following_id": author, "state": "following", "newest_ms": at}
+        for author, at in authors
+    ]
+    activities = [
+        {"_id": author, "actor_id": author, "action": "profile_updated", "track_id": None, "created_ms": at}
+        for author, at in authors
+    ]
+    await ProfileDocument.get_pymongo_collection().insert_many(profiles)
+    await FollowDocument.get_pymongo_collection().insert_many(follows)
+    await ActivityDocument.get_pymongo_collection().insert_many(activities)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from pet.domain.stats import Stats
 from pet.storage.mongo.database import Database, Filter, Operations
 from pet.storage.mongo.delivery import to_event
 from pet.storage.mongo.documents import (
-    LOCK,
     AppliedEventDocument,
     FileDocument,
     FollowDocument,
@@ -49,8 +48,7 @@ class MongoAudits:
             snapshot = await _look(mongo, [user_id], None, 1)
             if list(snapshot.profiles) != [seen]:
                 return False
-            # Locked, because setting what is set already would be no change, and hinder nobody's.
-            await mongo.update(ProfileDocument, {"_id": user_id}, {"$set": {"stats": asdict(stats)}, **LOCK})
+            await mongo.update(ProfileDocument, {"_id": user_id}, {"$set": {"stats": asdict(stats)}})
             for track, count in plays.items():
                 await mongo.update(FileDocument, {"_id": track}, {"$set": {"play_count": count}})
             return True

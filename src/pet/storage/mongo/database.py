@@ -81,7 +81,9 @@ class Operations:
         limit: int = 0,
     ) -> list[Row]:
         """Return documents; `limit` 0 stands for all."""
-        cursor = self._collections[of].find(_storable(where), fields, sort=sort, limit=limit, session=self._session)
+        cursor = self._collections[of].find(
+            _storable(where), fields, sort=sort, limit=limit, batch_size=limit, session=self._session
+        )
         return await cursor.to_list()
 
     async def row(self, of: type[Document], where: Filter, *, fields: Mapping[str, int] | None = None) -> Row | None:
@@ -90,7 +92,7 @@ class Operations:
 
     async def aggregate(self, of: type[Document], pipeline: Sequence[Filter], *, batch: int | None = None) -> list[Row]:
         """Return what a pipeline gives; up to `batch` rows come in one round trip."""
-        options: dict[str, Any] = {"batchSize": batch} if batch else {}
+        options: dict[str, Any] = {"batchSize": batch + 1} if batch else {}  # one more, or the cursor stays open
         cursor = await self._collections[of].aggregate(_storable(pipeline), session=self._session, **options)
         return await cursor.to_list()
 
