@@ -19,6 +19,7 @@ from pet.services import Services
 from pet.settings import Settings
 from pet.storage.sql.database import apply_migrations
 from tests.engines import rabbitmq
+from tests.engines.mongo import mongo_server
 from tests.engines.postgres import PostgresServer, running_postgres
 from tests.engines.redis import running_redis
 from tests.engines.s3 import Bucket, S3Server, running_s3
@@ -132,6 +133,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis server of this test session; each test uses names of its own, by a secret key of its own."""
     with running_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mongo_url() -> Iterator[str]:
+    """A MongoDB of this test session: `{mongo_url}/name` is a database of one's own."""
+    with mongo_server() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Coroutine
@@ -10,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import boto3
 import pytest
+from pymongo import MongoClient
 
 from pet.settings import Settings
 from tests.engines.postgres import TEMPLATE, PostgresServer
-from tests.engines.s3 import Bucket
+from tests.engines.s3 import Bucket, client_of
 
 Prepare = Callable[[Path], dict[str, Any]]
 """Makes empty engines for the service that keeps its data in a folder, and returns the settings that name them."""
@@ -43,18 +44,23 @@ def _embedded(request: pytest.FixtureRequest) -> Prepare:
 
 
 def _many(request: pytest.FixtureRequest) -> Prepare:
-    """Stand on servers, as many machines would: PostgreSQL, Redis and an S3-compatible store."""
+    """Stand on servers, as many machines would: PostgreSQL, MongoDB, Redis and an S3-compatible store."""
     postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    documents_url = f"{request.getfixturevalue('mongo_url')}/whole"
     redis_url: str = request.getfixturevalue("redis_url")
     bucket: Bucket = request.getfixturevalue("s3_bucket")
 
     def prepare(data_dir: Path) -> dict[str, Any]:
         del data_dir
+        with MongoClient[dict[str, Any]](documents_url) as mongo:
+            for name in mongo["whole"].list_collection_names():
+                mongo["whole"][name].delete_many({})  # the indexes stay: making them takes longer than most tests
         database = f"pet_{secrets.token_hex(8)}"
         _run(postgres.execute(f"CREATE DATABASE {database} TEMPLATE {TEMPLATE} STRATEGY file_copy"))
         request.addfinalizer(lambda: _run(postgres.execute(f"DROP DATABASE {database} WITH (FORCE)")))
         return {
             "database_url": postgres.url(database),
+            "documents_url": documents_url,
             "redis_url": redis_url,
             "media_url": bucket.url,
             "secret_key": secrets.token_urlsafe(32),
@@ -73,7 +79,7 @@ def kept_objects(settings: Settings) -> list[PurePosixPath]:
     """
     if settings.media_folder is None:
         name = settings.media_url.removeprefix("s3://").partition("/")[0]
-        keys = Bucket(name, boto3.client("s3"), Path()).keys()
+        keys = Bucket(name, client_of("s3", os.environ["AWS_ENDPOINT_URL"]), Path()).keys()
         return sorted(PurePosixPath(key) for key in keys)
     folder = settings.media_folder
     found = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]

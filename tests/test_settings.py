@@ -42,6 +42,7 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "database_url": f"sqlite://{tmp_path}/pet-data/pet.sqlite3",
         "database_pool_size": 10,
         "database_statement_timeout": None,
+        "documents_url": None,
         "media_url": f"{tmp_path}/pet-data/media",
         "media_delivery": "proxy",
         "redis_url": None,
@@ -71,6 +72,7 @@ def test_every_setting_can_be_given() -> None:
         "PET_DATABASE_URL": "postgres://pet:hush@db:5432/pet",
         "PET_DATABASE_POOL_SIZE": "4",
         "PET_DATABASE_STATEMENT_TIMEOUT": "1.5",
+        "PET_DOCUMENTS_URL": "mongodb://pet:hush@a:1,b:2/pet?replicaSet=rs0",
         "PET_MEDIA_URL": "s3://music/pet",
         "PET_MEDIA_DELIVERY": "accel",
         "PET_REDIS_URL": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
@@ -97,6 +99,7 @@ def test_every_setting_can_be_given() -> None:
         "database_url": "postgres://pet:hush@db:5432/pet",
         "database_pool_size": 4,
         "database_statement_timeout": 1.5,
+        "documents_url": "mongodb://pet:hush@a:1,b:2/pet?replicaSet=rs0",
         "media_url": "s3://music/pet",
         "media_delivery": "accel",
         "redis_url": "rediss://pet:hush@cache:6380/1?ssl_ca_certs=/etc/ca.pem",
@@ -211,6 +214,16 @@ def test_settings_do_not_change() -> None:
         ),
         *(
             (
+                "PET_DOCUMENTS_URL",
+                url,
+                "mongodb://user:password@host:port/database?replicaSet=name, or mongodb+srv:// with a database",
+            )
+            for url in (
+                "h/pet", "postgres://h/pet", "mongodb://h", "mongodb://h/", "mongodb:///pet", "mongodb://h/a.b", "mongodb+srv://h"
+            )
+        ),
+        *(
+            (
                 "PET_CORS_ORIGINS",
                 origins,
                 "none, or a comma-separated list of local and origins like https://app.example",
@@ -268,11 +281,6 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 
 def test_a_name_like_no_other_gets_no_guess() -> None:
     assert refused(PET_BANANA="1") == ("PET_BANANA is not a setting; `pet config` lists the settings.",)
-
-
-@pytest.mark.parametrize("name", ["PET_DOCUMENTS_URL"])
-def test_an_engine_that_is_not_built_yet_is_refused(name: str) -> None:
-    assert refused(**{name: "x://localhost"}) == (f"{name} is not supported by this version.",)
 
 
 def test_names_of_the_test_suite_are_left_alone() -> None:
@@ -358,6 +366,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
             "PET_REDIS_URL": "redis://:hush@cache/1",
             "PET_AMQP_URL": "amqp://pet:hush@broker",
             "PET_DATA_DIR": "/data",
+            "PET_DOCUMENTS_URL": "mongodb://pet:hush@h/pet",
             "PET_RATE_LIMITS": "off",
         }
     )
@@ -370,6 +379,7 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_DATABASE_URL", "postgresql://pet:***@db/pet?sslpassword=***&ssl=on", False),
         ("PET_DATABASE_POOL_SIZE", "10", True),
         ("PET_DATABASE_STATEMENT_TIMEOUT", "not set", True),
+        ("PET_DOCUMENTS_URL", "mongodb://pet:***@h/pet", False),
         ("PET_MEDIA_URL", "/data/media", True),
         ("PET_MEDIA_DELIVERY", "proxy", True),
         ("PET_REDIS_URL", "redis://:***@cache/1", False),

@@ -107,13 +107,17 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
         database = await _database(settings, stack, checks)
         blobs = await _blobs(settings, stack, checks)
         accounts_outbox = SqlOutbox(database, clock)
+        documents = await _mongo_documents(settings, stack, checks, clock) or _sql_documents(
+            database, accounts_outbox, clock
+        )
+        outboxes = tuple(dict.fromkeys((documents.outbox, accounts_outbox)))
         yield Engines(
             accounts=SqlAccounts(database),
             sessions=SqlSessions(database),
-            documents=_sql_documents(database, accounts_outbox, clock),
-            shared=await _shared(settings, stack, checks, (accounts_outbox,), clock),
+            documents=documents,
+            shared=await _shared(settings, stack, checks, outboxes, clock),
             blobs=blobs,
-            outboxes=(accounts_outbox,),
+            outboxes=outboxes,
             exchange=await _exchange(settings, stack, checks),
             checks=checks,
         )
@@ -154,6 +158,29 @@ def _sql_documents(database: Database, outbox: Outbox, clock: Clock) -> Document
         projections=SqlProjections(database, clock),
         audits=SqlAudits(database),
         outbox=outbox,
+    )
+
+
+async def _mongo_documents(
+    settings: Settings, stack: AsyncExitStack, checks: list[Check], clock: Clock
+) -> Documents | None:
+    """Keep the documents in MongoDB, where a setting names one."""
+    if settings.documents_url is None:
+        return None
+    from pet.storage.mongo import audit, connection, delivery, effects, feed, files, follows, plays, profiles  # noqa: PLC0415
+
+    opening = connection.open_database(settings.documents_url, timeout_seconds=settings.engine_timeout)
+    database = await stack.enter_async_context(opening)
+    checks.append(Check("documents", database.answers))
+    return Documents(
+        profiles=profiles.MongoProfiles(database),
+        files=files.MongoFiles(database),
+        follows=follows.MongoFollows(database),
+        activities=feed.MongoActivities(database),
+        plays=plays.MongoPlays(database),
+        projections=effects.MongoProjections(database, clock),
+        audits=audit.MongoAudits(database),
+        outbox=delivery.MongoOutbox(database, clock),
     )
 
 

@@ -76,6 +76,19 @@ def _names_server(url: SplitResult) -> bool:
     return url.netloc.count("@") < 2 and (are_named or bool(parameters.get("host")))
 
 
+def documents_url(text: str | None) -> str | None:
+    """Return the URL of a MongoDB database.
+
+    Raises:
+        ValueError: it names none.
+    """
+    if text is not None:
+        url = _split_url(text, "mongodb", "mongodb+srv")
+        if not url.netloc.rpartition("@")[2] or not re.fullmatch(r"/[\w-]{1,63}", url.path, re.ASCII):
+            raise ValueError(text)
+    return text
+
+
 def media_url(text: str) -> str:
     """Return the absolute path of a folder, or the URL of a folder or a bucket.
 

@@ -28,8 +28,6 @@ TEST_PREFIX = "PET_TEST_"
 SECRET_KEY_MIN_BYTES = 32
 _LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 _REDIS_NEEDS_KEY = "PET_REDIS_URL needs PET_SECRET_KEY: one key, of at least 32 bytes, that all processes share."
-_NOT_YET = ("PET_DOCUMENTS_URL",)
-
 
 MediaDelivery = Literal["proxy", "redirect", "accel"]
 
@@ -135,6 +133,15 @@ class Settings(BaseSettings):
     ] = None
     """After how many seconds PostgreSQL breaks off a statement by itself, so that nothing goes on there for which
     nobody waits. Default: nine tenths of `PET_ENGINE_TIMEOUT`."""
+
+    documents_url: Annotated[
+        str | None,
+        AfterValidator(setting_urls.documents_url),
+        Must("mongodb://user:password@host:port/database?replicaSet=name, or mongodb+srv:// with a database"),
+    ] = Field(default=None, repr=False)
+    """Where profiles, media records, follows and activities are kept instead, with their events: a replica set of
+    MongoDB, `mongodb://user:password@host:port/database?replicaSet=name` or `mongodb+srv://`.
+    Default: the database of `PET_DATABASE_URL`."""
 
     media_url: Annotated[
         str,
@@ -329,8 +336,6 @@ def description_of(field: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    if name in _NOT_YET:
-        return f"{name} is not supported by this version."
     names = list(Settings.names())
     nearest = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.7)
     hint = f"did you mean {nearest[0]}?" if nearest else "`pet config` lists the settings."

@@ -9,14 +9,27 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from pymongo.errors import DuplicateKeyError
 from tests.contract_suites.scene import Clock, Store
 from tests.engines.postgres import TEMPLATE, PostgresServer
 from tortoise.exceptions import IntegrityError
 
+from pet.storage.mongo.audit import MongoAudits
+from pet.storage.mongo.connection import open_database as open_mongo
+from pet.storage.mongo.database import Database as MongoDatabase
+from pet.storage.mongo.delivery import MongoOutbox
+from pet.storage.mongo.delivery import store_events as store_mongo_events
+from pet.storage.mongo.documents import DOCUMENTS
+from pet.storage.mongo.effects import MongoProjections
+from pet.storage.mongo.feed import MongoActivities
+from pet.storage.mongo.files import MongoFiles
+from pet.storage.mongo.follows import MongoFollows
+from pet.storage.mongo.plays import MongoPlays
+from pet.storage.mongo.profiles import MongoProfiles
 from pet.storage.sql.accounts import SqlAccounts
 from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
-from pet.storage.sql.delivery import SqlOutbox
+from pet.storage.sql.delivery import SqlOutbox, store_events
 from pet.storage.sql.effects import SqlProjections
 from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
@@ -59,9 +72,46 @@ async def tables(database: Database) -> list[str]:
     return [row["tablename"] for row in rows if row["tablename"] != "tortoise_migrations"]
 
 
+def mongo(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Store]:
+    """Open a store on an emptied MongoDB, with accounts and sessions in an SQLite file beside it."""
+    return mongo_store_at(f"{request.getfixturevalue('mongo_url')}/contracts", sqlite(request))
+
+
+@asynccontextmanager
+async def mongo_store_at(url: str, beside: AbstractAsyncContextManager[Store]) -> AsyncIterator[Store]:
+    """Open a store on a MongoDB database, without what an earlier test has left there."""
+    async with beside as accounts, open_mongo(url, timeout_seconds=10) as database:
+        for document in DOCUMENTS:
+            await document.get_pymongo_collection().delete_many({})
+        yield mongo_store(database, accounts)
+
+
+def mongo_store(database: MongoDatabase, accounts: Store) -> Store:
+    """Return the MongoDB adapters over one database, and of another store the accounts with their outbox."""
+    clock = accounts.clock
+    outbox = MongoOutbox(database, clock)
+    return Store(
+        accounts=accounts.accounts,
+        sessions=accounts.sessions,
+        profiles=MongoProfiles(database),
+        files=MongoFiles(database),
+        follows=MongoFollows(database),
+        activities=MongoActivities(database),
+        plays=MongoPlays(database),
+        outbox=outbox,
+        outboxes=(outbox, accounts.outbox),
+        store_events=lambda events: database.atomically(lambda mongo: store_mongo_events(mongo, events)),
+        projections=MongoProjections(database, clock),
+        audits=MongoAudits(database),
+        refusal=(DuplicateKeyError, IntegrityError),
+        clock=clock,
+    )
+
+
 def sql_store(database: Database) -> Store:
     """Return the SQL adapters over one database."""
     clock = Clock()
+    outbox = SqlOutbox(database, clock)
     return Store(
         accounts=SqlAccounts(database),
         sessions=SqlSessions(database),
@@ -70,15 +120,17 @@ def sql_store(database: Database) -> Store:
         follows=SqlFollows(database),
         activities=SqlActivities(database),
         plays=SqlPlays(database),
-        outbox=SqlOutbox(database, clock),
+        outbox=outbox,
+        outboxes=(outbox,),
+        store_events=lambda events: database.atomically(lambda sql: store_events(sql, events)),
         projections=SqlProjections(database, clock),
         audits=SqlAudits(database),
-        refusal=IntegrityError,
+        refusal=(IntegrityError,),
         clock=clock,
     )
 
 
-ENGINES: dict[str, OpenStore] = {"sqlite": sqlite, "postgres": postgres}
+ENGINES: dict[str, OpenStore] = {"sqlite": sqlite, "postgres": postgres, "mongo": mongo}
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +143,9 @@ def contracts_postgres_url(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def few_followers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let more than two followers be too many to tell at once, and tell two at a time."""
-    monkeypatch.setattr("pet.storage.sql.news.TOLD_AT_ONCE", 2)
-    monkeypatch.setattr("pet.storage.sql.news.STEP", 2)
+    for engine in ("sql", "mongo"):
+        monkeypatch.setattr(f"pet.storage.{engine}.news.TOLD_AT_ONCE", 2)
+        monkeypatch.setattr(f"pet.storage.{engine}.news.STEP", 2)
 
 
 @pytest.fixture(params=ENGINES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,8 @@ class Clock:
 class Store:
     """Every repository of one engine, over the same data, and what sets a scene through them.
 
-    `refusal` is what the engine raises for a record whose key is taken: a bug of ours, hence no error of the domain.
+    `outbox` is that of the documents, the first of `outboxes`, and `store_events` stores in it what no change tells of.
+    `refusal` is what its engines raise for a record whose key is taken: a bug of ours, hence no error of the domain.
     """
 
     accounts: Accounts
@@ -58,16 +59,18 @@ class Store:
     activities: Activities
     plays: Plays
     outbox: Outbox
+    outboxes: Sequence[Outbox]
+    store_events: Callable[[Sequence[Event]], Awaitable[None]]
     projections: Projections
     audits: Audits
-    refusal: type[Exception]
+    refusal: tuple[type[Exception], ...]
     clock: Clock = field(default_factory=Clock)
 
     async def deliver(self, *events: Event) -> None:
         """Do what events cause, and settle those that are stored."""
         for event in events:
             await self.projections.apply(event, effects_of(event))
-            await self.outbox.settle(event.event_id)
+            await self.settle(event)
 
     async def profile(self, username: str, *, minutes: int = 0, is_private: bool = False) -> UserId:
         """Make a profile as a registration does, some minutes after noon."""
@@ -87,7 +90,9 @@ class Store:
     async def settle(self, *events: Event) -> None:
         """Mark events as delivered without doing what they cause."""
         for event in events:
-            await self.outbox.settle(event.event_id)
+            for outbox in self.outboxes:
+                if await outbox.settle(event.event_id):
+                    break
 
     async def shown(self, user_id: UserId) -> Profile:
         """Return a profile that must be there."""
@@ -110,8 +115,9 @@ class Store:
         return (await self.files.get_many([file.file_id])).get(file.file_id)
 
     async def pending(self) -> list[Event]:
-        """Return every event that waits for its delivery, whenever it happened."""
-        return [stored.event for stored in await self.outbox.waiting(limit=1000)]
+        """Return every event that waits for its delivery, by its id."""
+        waiting = [await outbox.waiting(limit=1000) for outbox in self.outboxes]
+        return sorted((stored.event for each in waiting for stored in each), key=lambda event: event.event_id)
 
 
 def after(minutes: float) -> datetime:

@@ -6,10 +6,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.contract_suites.scene import NOON, Store, account, after, stub, track
+from tests.contract_suites.scene import NOON, Store, after, stub, track
 
 from pet.domain.events import Event, FollowCreated, TrackDeleted, UserCreated, UserUpdated
-from pet.domain.ids import UserId, new_uuid7
+from pet.domain.ids import UserId
 from pet.domain.outbox import BORN_HELD, Backlog, Stored
 from pet.domain.paging import Position
 
@@ -19,9 +19,8 @@ LATER = NOON + BORN_HELD
 
 
 async def stored(store: Store, *events: Event) -> None:
-    """Store events with changes that nobody asks for."""
-    for event in events:
-        await store.accounts.add(account(f"user{new_uuid7()[-12:]}"), event)
+    """Store events of which no change tells."""
+    await store.store_events(events)
 
 
 async def claim(store: Store, *, limit: int = 10, after: Event | None = None, even_held: bool = False) -> list[Event]:
@@ -43,6 +42,14 @@ async def test_waiting_events_come_back_whole_in_the_order_of_their_ids(store: S
     assert await store.outbox.waiting(limit=2) == waiting[:2]
     assert await store.outbox.waiting(ANN, limit=10) == waiting[:3]
     assert await store.outbox.waiting(ANN, upto=events[1].event_id, limit=10) == waiting[:2]
+
+
+async def test_events_of_one_change_are_stored_all_or_none_and_none_of_them_twice(store: Store) -> None:
+    first, second = stub(ANN), stub(BOB)
+    await stored(store, first)
+    with pytest.raises(store.refusal):
+        await stored(store, second, first)
+    assert await store.pending() == [first]
 
 
 async def test_a_new_event_is_held_for_the_request_that_caused_it(store: Store) -> None:

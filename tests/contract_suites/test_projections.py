@@ -21,7 +21,7 @@ from pet.domain.events import (
     UserUpdated,
 )
 from pet.domain.feed import Action
-from pet.domain.files import FileType
+from pet.domain.files import FileType, MediaFile
 from pet.domain.follows import FollowList, FollowState
 from pet.domain.ids import UserId, new_uuid7
 from pet.domain.stats import Stats
@@ -96,6 +96,21 @@ async def test_a_track_that_is_gone_is_not_announced_late(store: Store) -> None:
     assert (await store.shown(ann)).stats == Stats(followers=1)
 
 
+async def test_a_track_that_goes_while_it_is_announced_is_in_no_feed(store: Store) -> None:
+    ann, bob = await store.profile("ann"), await store.profile("bob")
+    await store.follow(bob, ann)
+    for _ in range(10):
+        song = track(ann)
+        uploaded = TrackUploaded(user_id=ann, occurred_at=NOON, file_id=song.file_id)
+        await store.settle(*await store.files.add(song, uploaded))
+
+        async def remove(song: MediaFile = song) -> None:
+            await store.deliver(*await store.files.remove(song.file_id, NOON))
+
+        await asyncio.gather(apply(store, uploaded), remove())
+        assert await actions(store, bob) == []
+
+
 async def test_a_deleted_track_leaves_every_feed(store: Store) -> None:
     ann, bob = await store.profile("ann"), await store.profile("bob")
     await store.follow(bob, ann)
@@ -148,8 +163,8 @@ async def test_accepting_many_goes_in_steps_and_stores_an_event_for_each(store: 
 async def test_going_public_before_any_number_who_wait_counts_each_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("database", "effects"):
-        monkeypatch.setattr(f"pet.storage.sql.{module}.STEP", 3)
+    for engine in ("sql", "mongo"):
+        monkeypatch.setattr(f"pet.storage.{engine}.effects.STEP", 3)
     ann = await store.profile("ann", is_private=True)
     fans = [await store.profile(f"fan{number}") for number in range(9)]
     for fan in fans:

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.contract_suites.scene import NOON, Store, account, after, everything_at_once, session, stub
+from tests.contract_suites.scene import NOON, Store, account, after, everything_at_once, following, session, stub
 
 from pet.domain.effects import effects_of
-from pet.domain.events import UserCreated, UserUpdated
+from pet.domain.events import FollowCreated, UserCreated, UserUpdated
 from pet.domain.ids import SessionId, UserId, new_uuid7
-from pet.domain.viewers import Role
+from pet.domain.viewers import Role, Viewer
+from pet.storage.mongo.database import Operations
 from pet.storage.sql.database import Statements
 
 PAUSE_SECONDS = 0.004
@@ -36,10 +37,26 @@ def pause_after(patch: pytest.MonkeyPatch, beginning: str = "", *, seconds: floa
         patch.setattr(Statements, name, with_pause(getattr(Statements, name)))
 
 
+def pause_after_operations(patch: pytest.MonkeyPatch, *, seconds: float) -> None:
+    """Let every operation of MongoDB be followed by a pause, within transactions too."""
+
+    def with_pause(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def slow(self: Operations, *given: object, **options: object) -> Any:
+            result = await method(self, *given, **options)
+            await asyncio.sleep(seconds)
+            return result
+
+        return slow
+
+    for name in ("rows", "row", "insert", "insert_all", "replace", "update", "update_all", "take", "delete"):
+        patch.setattr(Operations, name, with_pause(getattr(Operations, name)))
+
+
 @pytest.fixture
 def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every statement of SQL take its time."""
+    """Let every statement of SQL, and every operation of MongoDB, take its time."""
     pause_after(monkeypatch, seconds=PAUSE_SECONDS)
+    pause_after_operations(monkeypatch, seconds=PAUSE_SECONDS)
 
 
 @pytest.mark.parametrize("change", ["change_password", "remove"])
@@ -100,8 +117,8 @@ async def test_a_name_that_two_creations_take_goes_to_the_later_one(store: Store
 async def test_a_purge_that_ends_has_removed_everything_though_another_one_is_at_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pet.storage.sql.database.STEP", 3)
-    monkeypatch.setattr("pet.storage.sql.effects.STEP", 3)
+    for module in ("sql.database", "sql.effects", "mongo.database", "mongo.effects"):
+        monkeypatch.setattr(f"pet.storage.{module}.STEP", 3)
     ann, *others = [await store.profile(f"user{number}") for number in range(11)]
     for other in others:
         await store.follow(ann, other)
@@ -118,6 +135,39 @@ async def test_a_purge_that_ends_has_removed_everything_though_another_one_is_at
     await asyncio.gather(*(purge() for _ in range(3)))
     people = await store.profiles.get_many(others)
     assert [(person.stats.followers, person.stats.following) for person in people.values()] == [(0, 0)] * 10
+
+
+@pytest.mark.usefixtures("slowed")
+@pytest.mark.parametrize("lead", [0, 4, 8])
+@pytest.mark.parametrize("by", ["accept", "accept_requests", "add"])
+async def test_whoever_begins_to_follow_while_something_is_published_has_it_in_the_feed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, by: str, lead: int
+) -> None:
+    for engine in ("sql", "mongo"):
+        monkeypatch.setattr(f"pet.storage.{engine}.feed.FIRST_LOOK", 2)
+    star, fan = await store.profile("star", is_private=by != "add"), await store.profile("fan")
+    if by != "add":
+        await store.follow(fan, star)
+    news = UserUpdated(user_id=star, occurred_at=after(300), is_news=True)
+
+    async def begin() -> None:
+        await asyncio.sleep(lead * PAUSE_SECONDS)
+        if by == "accept":
+            event = FollowCreated(user_id=fan, following_id=star, occurred_at=NOON)
+            await store.follows.accept(fan, star, event)
+        elif by == "accept_requests":
+            await store.projections.accept_requests(star, asked_by=NOON)
+        else:
+            await store.follows.add(fan, star, following(fan, star))
+
+    others = [await store.profile(name) for name in ("eve", "kim")]
+    for other in others:
+        await store.follow(fan, other)
+    for other, minutes in ((others[0], 0), (others[1], 100), (others[1], 200)):
+        await store.deliver(UserUpdated(user_id=other, occurred_at=after(minutes), is_news=True))
+    await asyncio.gather(store.projections.apply(news, effects_of(news)), begin())
+    feed = await store.activities.feed(fan, seen_by=Viewer(fan, Role.LISTENER), after=None, limit=1)
+    assert [item.actor_id for item in feed.items] == [star]
 
 
 async def test_everything_at_once_leaves_the_counters_right(store: Store) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,14 @@ class S3Server:
         httpx.post(url, content=calls, headers={"Content-Type": "text/plain"}).raise_for_status()
 
     def _client(self, service: str) -> Any:
-        session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
-        return session.client(service, endpoint_url=self.endpoint)
+        return client_of(service, self.endpoint)
+
+
+@cache
+def client_of(service: str, endpoint: str) -> Any:
+    """Return an operator's client of a store; making one reads a hundred kilobytes of descriptions."""
+    session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
+    return session.client(service, endpoint_url=endpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ async def engine_findings(settings: Settings) -> AsyncIterator[Finding]:
 
 def _examinations(settings: Settings) -> Sequence[tuple[str, Examine]]:
     examinations: list[tuple[str, Examine]] = [("database", _database), ("media", _media)]
+    if settings.documents_url:
+        examinations.append(("documents", _documents))
     if settings.redis_url:
         examinations.append(("redis", _redis))
     if settings.amqp_url:
@@ -43,6 +45,14 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield fine("database", f"The first start makes {settings.database_file}.")
         return
     async for finding in database_findings(settings.database_url, database_limits(settings)):
+        yield finding
+
+
+async def _documents(settings: Settings) -> AsyncIterator[Finding]:
+    from pet.storage.mongo.examination import documents_findings  # noqa: PLC0415
+
+    url = settings.documents_url or ""
+    async for finding in documents_findings(url, timeout_seconds=settings.engine_timeout):
         yield finding
 
 

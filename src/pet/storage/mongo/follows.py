@@ -1,0 +1,141 @@
+"""`Follows` in MongoDB."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pet.domain.errors import NotFound, Service
+from pet.domain.events import Event
+from pet.domain.follows import Follow, FollowList, FollowState, Make, ending_of
+from pet.domain.ids import ObjectId, UserId
+from pet.domain.paging import Page, Position
+from pet.domain.times import from_milliseconds, to_milliseconds
+from pet.storage.mongo.database import Database, Operations, Row
+from pet.storage.mongo.delivery import store_event
+from pet.storage.mongo.documents import LOCK, FollowDocument, ProfileDocument
+from pet.storage.mongo.lists import pages_of_each
+from pet.storage.mongo.news import newest_of
+
+_LISTS = {
+    FollowList.FOLLOWERS: ("following_id", FollowState.FOLLOWING),
+    FollowList.FOLLOWING: ("follower_id", FollowState.FOLLOWING),
+    FollowList.REQUESTS: ("following_id", FollowState.PENDING),
+}
+
+
+class MongoFollows:
+    """Keeps follows in the collection `follows`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database.speaking_for(Service.SOCIAL)
+
+    async def add(self, follower_id: UserId, following_id: UserId, make: Make) -> tuple[Follow, Sequence[Event]]:
+        """See `Follows.add`."""
+
+        async def work(mongo: Operations) -> tuple[Follow, Sequence[Event]]:
+            follow, event = make(await _is_private(mongo, follower_id, following_id))
+            newest_ms = await newest_of(mongo, following_id) if follow.state is FollowState.FOLLOWING else 0
+            new = {"$setOnInsert": _to_row(follow) | {"newest_ms": newest_ms}}
+            first = await mongo.replace(FollowDocument, _pair(follower_id, following_id), new, upsert=True)
+            if first:
+                return _from_row(first), ()
+            await store_event(mongo, event)
+            return follow, (event,)
+
+        return await self._db.atomically(work)
+
+    async def accept(self, follower_id: UserId, following_id: UserId, event: Event) -> tuple[Follow | None, bool]:
+        """See `Follows.accept`."""
+        pair = _pair(follower_id, following_id)
+
+        async def work(mongo: Operations) -> tuple[Follow | None, bool]:
+            await mongo.update(ProfileDocument, {"_id": following_id}, LOCK)
+            asked = {**pair, "state": FollowState.PENDING.value}
+            accepted = {"state": FollowState.FOLLOWING.value, "newest_ms": await newest_of(mongo, following_id)}
+            is_first = await mongo.update(FollowDocument, asked, {"$set": accepted})
+            if is_first:
+                await store_event(mongo, event)
+            row = await mongo.row(FollowDocument, pair)
+            return (_from_row(row) if row else None), is_first
+
+        return await self._db.atomically(work)
+
+    async def remove(
+        self, follower_id: UserId, following_id: UserId, *, only: FollowState | None, at: datetime
+    ) -> Sequence[Event]:
+        """See `Follows.remove`."""
+        states = [only.value] if only else [state.value for state in FollowState]
+
+        async def work(mongo: Operations) -> Sequence[Event]:
+            row = await mongo.take(FollowDocument, {**_pair(follower_id, following_id), "state": {"$in": states}})
+            event = ending_of(_from_row(row), at) if row else None
+            if event is None:
+                return ()
+            await store_event(mongo, event)
+            return (event,)
+
+        return await self._db.atomically(work)
+
+    async def states(self, follower_id: UserId, following_ids: Sequence[UserId]) -> Mapping[UserId, FollowState]:
+        """See `Follows.states`."""
+        where = {"follower_id": follower_id, "following_id": {"$in": following_ids}}
+        fields = {"_id": 0, "following_id": 1, "state": 1}
+        rows = await self._db.run(lambda mongo: mongo.rows(FollowDocument, where, fields=fields))
+        return {UserId(row["following_id"]): FollowState(row["state"]) for row in rows}
+
+    async def pages(
+        self, user_ids: Sequence[UserId], which: FollowList, *, after: Position | None, limit: int
+    ) -> Mapping[UserId, Page[Follow]]:
+        """See `Follows.pages`."""
+        side, state = _LISTS[which]
+        owners = [{side: user_id, "state": state.value} for user_id in user_ids]
+        rows = await self._db.run(lambda mongo: pages_of_each(mongo, FollowDocument, owners, after=after, limit=limit))
+        return {
+            user_id: Page.cut([_from_row(row) for row in found], limit)
+            for user_id, found in zip(user_ids, rows, strict=True)
+        }
+
+    async def following_ids(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
+        """See `Follows.following_ids`."""
+        where = {"follower_id": {"$in": user_ids}, "state": FollowState.FOLLOWING.value}
+        fields = {"_id": 0, "follower_id": 1, "following_id": 1}
+        sort = {"follower_id": -1, "created_ms": -1, "_id": -1}
+        found: dict[UserId, list[UserId]] = defaultdict(list)
+        for row in await self._db.run(lambda mongo: mongo.rows(FollowDocument, where, fields=fields, sort=sort)):
+            found[UserId(row["follower_id"])].append(UserId(row["following_id"]))
+        return {user_id: found[user_id] for user_id in user_ids}
+
+
+async def _is_private(mongo: Operations, follower_id: UserId, following_id: UserId) -> bool:
+    """Tell whether the followed profile is private, once both are known to be there, and to stay as they are."""
+    both = {"_id": {"$in": sorted((follower_id, following_id))}}
+    if await mongo.update_all(ProfileDocument, both, LOCK) < 2:
+        raise NotFound("User not found", field="userId")
+    followed = await mongo.row(ProfileDocument, {"_id": following_id}, fields={"preferences.private_profile": 1})
+    return bool(followed and followed["preferences"]["private_profile"])
+
+
+def _pair(follower_id: str, following_id: str) -> Row:
+    return {"follower_id": follower_id, "following_id": following_id}
+
+
+def _to_row(follow: Follow) -> Row:
+    return {
+        "_id": follow.object_id,
+        "follower_id": follow.follower_id,
+        "following_id": follow.following_id,
+        "state": follow.state.value,
+        "created_ms": to_milliseconds(follow.created_at),
+    }
+
+
+def _from_row(row: Row) -> Follow:
+    return Follow(
+        object_id=ObjectId(row["_id"]),
+        follower_id=UserId(row["follower_id"]),
+        following_id=UserId(row["following_id"]),
+        state=FollowState(row["state"]),
+        created_at=from_milliseconds(row["created_ms"]),
+    )

@@ -1,0 +1,144 @@
+"""`Profiles` in MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from pet.domain.errors import NotFound, Service
+from pet.domain.events import Event
+from pet.domain.ids import FileId, ObjectId, UserId
+from pet.domain.paging import Page, Position
+from pet.domain.profiles import Edit, Preferences, Profile, SocialLinks
+from pet.domain.stats import Stats
+from pet.domain.texts import identity_key, search_words
+from pet.domain.times import from_milliseconds, to_milliseconds
+from pet.domain.viewers import Role
+from pet.storage.mongo.database import Database, Operations, Row
+from pet.storage.mongo.delivery import store_events
+from pet.storage.mongo.documents import LOCK, FileDocument, ProfileDocument, fields_of
+from pet.storage.mongo.lists import NEWEST_FIRST, older_than
+
+_SHOWN = fields_of(ProfileDocument, without=("username_key", "words", "locks"))
+_LAST_CHARACTER = "\U0010ffff"
+"""Stands in no word and sorts after every other character, so that a prefix becomes a range of the index."""
+
+
+class MongoProfiles:
+    """Keeps profiles in the collection `profiles`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database.speaking_for(Service.USER)
+
+    async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
+        """See `Profiles.get_many`."""
+        where = {"_id": {"$in": user_ids}}
+        rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN))
+        profiles = [_from_row(row) for row in rows]
+        return {profile.user_id: profile for profile in profiles}
+
+    async def find_by_username(self, username: str) -> Profile | None:
+        """See `Profiles.find_by_username`."""
+        where = {"username_key": identity_key(username)}
+        row = await self._db.run(lambda mongo: mongo.row(ProfileDocument, where, fields=_SHOWN))
+        return _from_row(row) if row else None
+
+    async def page(
+        self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
+    ) -> Page[Profile]:
+        """See `Profiles.page`."""
+        where = {**_filter(search, exclude), **older_than(after)}
+        rows = await self._db.run(
+            lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
+        )
+        return Page.cut([_from_row(row) for row in rows], limit)
+
+    async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
+        """See `Profiles.count`."""
+        return await self._db.run(lambda mongo: mongo.count(ProfileDocument, _filter(search, exclude)))
+
+    async def edit(self, user_id: UserId, edit: Edit) -> tuple[Profile, Sequence[Event]]:
+        """See `Profiles.edit`."""
+
+        async def work(mongo: Operations) -> tuple[Profile, Sequence[Event]]:
+            row = await mongo.row(ProfileDocument, {"_id": user_id}, fields=_SHOWN)
+            if row is None:
+                raise NotFound("User not found")
+            before = _from_row(row)
+            after, events = edit(before)
+            if after.cover_file_id and after.cover_file_id != before.cover_file_id:
+                await _require_image(mongo, after)
+            if events:
+                await mongo.update(ProfileDocument, {"_id": user_id}, {"$set": _editable(after, before)})
+                await store_events(mongo, events)
+            return after, events
+
+        return await self._db.atomically(work)
+
+
+async def _require_image(mongo: Operations, profile: Profile) -> None:
+    """Lock the new cover image, lest it goes between the check and the commit."""
+    if not await mongo.update(FileDocument, {"_id": profile.cover_file_id, "user_id": profile.user_id}, LOCK):
+        raise NotFound("Image not found", field="coverImageUrl")
+
+
+async def insert_profile(mongo: Operations, profile: Profile) -> None:
+    """Insert a profile and the words that find it, unless it is there."""
+    identity = {
+        "_id": profile.user_id,
+        "object_id": profile.object_id,
+        "username": profile.username,
+        "username_key": identity_key(profile.username),
+        "role": profile.role.value,
+        "avatar_file_id": None,
+        "created_ms": to_milliseconds(profile.created_at),
+        "stats": asdict(Stats()),
+        "locks": 0,
+    }
+    await mongo.insert_new(ProfileDocument, identity | _editable(profile, profile))
+
+
+def _filter(search: str | None, exclude: UserId | None) -> Row:
+    where: Row = {}
+    if search:  # one and the same word must lie in the whole range
+        where["words"] = {"$elemMatch": {"$gte": search, "$lt": search + _LAST_CHARACTER}}
+    if exclude:
+        where["_id"] = {"$ne": exclude}
+    return where
+
+
+def _editable(profile: Profile, named: Profile) -> Row:
+    """Return what an edit may change; the username among the words is that of `named`, which no edit changes."""
+    return {
+        "display_name": profile.display_name,
+        "bio": profile.bio,
+        "location": profile.location,
+        "genres": profile.genres,
+        "instruments": profile.instruments,
+        "social_links": asdict(profile.social_links),
+        "preferences": asdict(profile.preferences),
+        "cover_file_id": profile.cover_file_id,
+        "words": sorted(search_words(named.username, profile.display_name)),
+        "updated_ms": to_milliseconds(profile.updated_at),
+    }
+
+
+def _from_row(row: Row) -> Profile:
+    return Profile(
+        object_id=ObjectId(row["object_id"]),
+        user_id=UserId(row["_id"]),
+        username=row["username"],
+        role=Role(row["role"]),
+        created_at=from_milliseconds(row["created_ms"]),
+        updated_at=from_milliseconds(row["updated_ms"]),
+        display_name=row["display_name"],
+        bio=row["bio"],
+        location=row["location"],
+        genres=tuple(row["genres"]),
+        instruments=tuple(row["instruments"]),
+        social_links=SocialLinks(**row["social_links"]),
+        preferences=Preferences(**row["preferences"]),
+        stats=Stats(**row["stats"]),
+        avatar_file_id=FileId(row["avatar_file_id"]) if row["avatar_file_id"] else None,
+        cover_file_id=FileId(row["cover_file_id"]) if row["cover_file_id"] else None,
+    )
