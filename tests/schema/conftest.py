@@ -7,10 +7,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pet.app import Overrides
+from pet.schema.root import build_schema
 from tests.clock import HandClock
 from tests.conftest import Person, Service, StartService
 from tests.schema.seeding import Seeds
 from tests.schema.talking import serving
+
+
+@pytest.fixture
+def fresh_schema() -> None:
+    """A schema that has seen no document: applications of one process share one with what it remembers."""
+    build_schema.cache_clear()
 
 
 @pytest.fixture

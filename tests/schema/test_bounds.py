@@ -18,6 +18,8 @@ from tests.conftest import PASSWORD, Person, StartService
 from tests.conftest import Service as Running
 from tests.schema.operations import DOCUMENT, run
 
+pytestmark = pytest.mark.usefixtures("fresh_schema")
+
 FRAGMENTS = (
     "{ ...F0 } "
     + " ".join(f"fragment F{n} on Query {{ a: me {{ username }} ...F{n + 1} ...F{n + 1} }}" for n in range(60))

@@ -25,6 +25,8 @@ from tests.conftest import Person, Service, StartService
 from tests.schema.operations import DOCUMENT, NAMES, run
 from tests.schema.talking import greet, hear, say, serving, talking
 
+pytestmark = pytest.mark.usefixtures("fresh_schema")
+
 QUERY = "query Mine { mine: __typename }"
 ME = "query Me { me { username } }"
 BOTH_TYPES = "application/graphql-response+json, application/json;q=0.9"

@@ -12,6 +12,8 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, validate
 from tests.conftest import Person, Service
 from tests.schema.operations import DOCUMENT
 
+pytestmark = pytest.mark.usefixtures("fresh_schema")
+
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json; charset=utf-8"
 QUERY = "{ __typename }"

@@ -19,6 +19,7 @@ from tests.contract_suites.conftest import mongo_store, sqlite_copy
 from tests.contract_suites.scene import ANN, Store
 from tests.storage.sql.test_plans import CHANGES, IN_ORDER, SORTED, Read
 
+from pet.domain.ids import new_object_id
 from pet.domain.times import from_milliseconds
 from pet.domain.viewers import Role, Viewer
 from pet.storage.mongo.connection import open_database
@@ -56,7 +57,7 @@ async def recorded(
     monkeypatch.setattr("pet.storage.mongo.connection.AsyncMongoClient", listening)
     async with (
         sqlite_copy(template, folder) as accounts,
-        open_database(f"{mongo_url}/plans", timeout_seconds=10) as database,
+        open_database(f"{mongo_url}/plans_{new_object_id()}", timeout_seconds=10) as database,
     ):
         recorder.commands.clear()
         yield mongo_store(database, accounts), recorder
