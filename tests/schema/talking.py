@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from pet.domain.broadcast import Subscription
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from tests.conftest import Person
 
@@ -112,7 +113,7 @@ async def first_subscriber() -> AsyncIterator[Listening]:
     listens, original = Listening(), EmbeddedBroadcast.subscribe
 
     @asynccontextmanager
-    async def observed(self: EmbeddedBroadcast[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    async def observed(self: EmbeddedBroadcast[Any]) -> AsyncIterator[Subscription[Any]]:
         async with original(self) as messages:
             listens.set()
             try:

@@ -268,8 +268,10 @@ async def test_a_document_that_cannot_run_leaves_the_others_of_the_socket(live: 
         assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
 
 
-async def test_a_connection_runs_a_hundred_operations_at_once(live: str, ann: Person) -> None:
-    async with talking(live) as socket:
+async def test_a_connection_runs_a_hundred_operations_at_once(start_service: StartService) -> None:
+    service: Service = await start_service(subscriptions_per_user=200)
+    ann = await service.register("ann")
+    async with serving(service.app) as address, talking(address) as socket:
         await greet(socket, ann)
         for number in range(101):
             await say(socket, "subscribe", id=str(number), payload={"query": "subscription { feedActivity { id } }"})

@@ -208,10 +208,15 @@ class Delivery:
         if isinstance(event, UserUpdated) and event.went_public:
             while accepted := await self._projections.accept_requests(event.user_id, asked_by=event.occurred_at):
                 await self.deliver_at_once(accepted)
-        is_first = await self._projections.apply(event, effects_of(event))
+        await self._projections.apply(event, effects_of(event))
+        # A request whose time is over must not be stopped between the two: nobody would make the event known.
+        await asyncio.shield(self._make_known(event))
+
+    async def _make_known(self, event: Event) -> None:
+        """Settle an event, then tell whoever listens, though its effects had been applied before: by a delivery that
+        was stopped after them. Who listens knows what they have heard."""
         await self._settle(event.event_id)
-        if is_first:
-            await self._broadcast.publish(event)
+        await self._broadcast.publish(event)
 
     async def _settle(self, event_id: EventId) -> None:
         for outbox in self._outboxes:
