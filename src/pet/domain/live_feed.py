@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from pet.domain.broadcast import Broadcast
 from pet.domain.errors import Invalid
@@ -26,6 +27,9 @@ BATCH = 50
 
 MAX_GAP = 10_000
 """Publications and changes of profiles, anyone's, that a replay looks through: about a second."""
+
+SHORT_GAP = timedelta(seconds=30)
+"""What was missed in this time is replayed while the live subscription is open already."""
 
 KINDS = (TrackUploaded, UserUpdated)
 _NAMES = tuple(kind.name for kind in KINDS)
@@ -102,7 +106,7 @@ class Ear:
         """
         if self._is_new:
             await self._ignore_what_was()
-        else:
+        elif self._feed.clock() - self._heard.after.at > SHORT_GAP:
             async for batch in self._missed():  # what waits for a live subscription is bounded: first catch up
                 yield batch
         async with self._feed.broadcast.subscribe() as events:
