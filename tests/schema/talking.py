@@ -16,7 +16,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from pet.domain.broadcast import Subscription
+from pet.http_protocol import ImpatientProtocol
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
+from pet.websocket_protocol import ImpatientWebSocket
 from tests.conftest import Person
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -24,9 +26,18 @@ PATIENCE_SECONDS = 10
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
     """Serve an application on a free port of this machine, in this event loop, and give its address."""
-    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio", ws_max_size=1024**2)
+    config = uvicorn.Config(
+        app,
+        http=ImpatientProtocol,
+        lifespan="off",
+        log_config=None,
+        ws=ImpatientWebSocket,
+        ws_max_size=1024**2,
+        ws_per_message_deflate=False,
+        **options,
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
