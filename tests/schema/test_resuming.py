@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pet.domain.broadcast import QUEUE_LENGTH
 from pet.domain.events import Event, TrackUploaded
 from pet.domain.files import MediaFile
 from pet.domain.ids import UserId
@@ -263,3 +264,35 @@ async def test_a_replay_reads_in_batches(
                 told(await hear(socket))
     assert calls.count("of_events") <= 2
     assert calls.count("states") <= 4
+
+
+async def test_whoever_falls_behind_is_told_so_and_goes_on_from_the_last_cursor(
+    service: Service, live: str, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More events than wait for anybody come while one is being handed out."""
+    async with following(service, ann, 1) as [author]:
+        activities = type(service.engines.documents.activities)
+        really, songs, is_first = activities.of_events, list[str](), True
+
+        async def of_events(self: Any, events: Any) -> Any:
+            nonlocal is_first
+            if is_first:
+                is_first = False
+                for _ in range(QUEUE_LENGTH + 1):
+                    songs.append((await publish(service, author))[0].file_id)
+            return await really(self, events)
+
+        async with listening(live, QUERY, "Live", by=ann) as next_heard:
+            await publish(service, author)
+            before = (await next_heard())["data"]["feedActivity"]["cursor"]
+            monkeypatch.setattr(activities, "of_events", of_events)
+            trigger, _ = await publish(service, author)
+            heard = (await next_heard())["data"]["feedActivity"]
+            end = await next_heard()
+        assert heard["track"]["fileId"] == trigger.file_id
+        assert heard["cursor"] != before
+        assert end["data"] is None
+        assert [error["extensions"] for error in end["errors"]] == [{"code": "UNAVAILABLE"}]
+        async with talking(live) as socket:
+            await subscribe(socket, ann, heard["cursor"])
+            assert [told(await hear(socket))["track"]["fileId"] for _ in songs] == songs
