@@ -26,6 +26,8 @@ from pet.domain.follows import FollowService
 from pet.domain.ids import UserId
 from pet.domain.limits import RateLimits
 from pet.domain.links import Links
+from pet.domain.listeners import Listeners
+from pet.domain.live_feed import LiveFeed
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
@@ -141,7 +143,11 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
             follows=follows,
-            feed=FeedService(engines.documents.activities, follows, visibility, engines.shared.broadcast),
+            feed=FeedService(engines.documents.activities, visibility),
+            live_feed=LiveFeed(
+                engines.outboxes, engines.documents.activities, follows, engines.shared.broadcast, clock
+            ),
+            listeners=Listeners(engines.sessions, clock, per_user=settings.subscriptions_per_user),
             plays=PlayService(engines.documents.plays, delivery, clock),
             visibility=visibility,
             links=Links(settings.public_url, LinkSigner(secret), clock),
@@ -216,6 +222,7 @@ def _upkeep(parts: Parts) -> Upkeep:
         engines.documents.projections,
         parts.services.uploads,
         engines.documents.plays,
+        parts.services.listeners,
         Sampler(parts.services.audit, parts.metrics),
         Publisher(engines.outboxes, engines.exchange, parts.clock) if engines.exchange else None,
         parts.clock,

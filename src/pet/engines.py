@@ -189,7 +189,7 @@ async def _shared(
 ) -> Shared:
     if settings.redis_url:
         return await _redis(settings, settings.redis_url, stack, checks, outboxes, clock)
-    return _embedded(settings, stack)
+    return _embedded(settings, stack, clock)
 
 
 async def _redis(
@@ -223,8 +223,8 @@ async def _redis(
     )
 
 
-def _embedded(settings: Settings, stack: AsyncExitStack) -> Shared:
-    broadcast: EmbeddedBroadcast[Event] = EmbeddedBroadcast()
+def _embedded(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Shared:
+    broadcast: EmbeddedBroadcast[Event] = EmbeddedBroadcast(clock)
     stack.push_async_callback(broadcast.close)
     return Shared(
         limits=EmbeddedRateLimits() if settings.rate_limits else UnlimitedRateLimits(),

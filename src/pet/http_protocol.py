@@ -18,6 +18,10 @@ HEAD_SECONDS = 30.0
 """From the connection, or a later request's first byte, to the end of the head. Browsers open connections early."""
 
 
+ABORT = "pet.abort"
+"""The ASGI extension by which an application ends a connection at once: a close waits until the client has read."""
+
+
 class ImpatientProtocol(HttpToolsProtocol):
     """Closes a connection whose request does not begin in time, and refuses a head that is too large."""
 
@@ -54,6 +58,7 @@ class ImpatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start waiting for the rest of a later request's head; the first one's has been waited for all along."""
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         if self._deadline is None:
             self._expect_head()
 

@@ -11,6 +11,8 @@ from pet.domain.files import FileService
 from pet.domain.follows import FollowService
 from pet.domain.limits import RateLimits
 from pet.domain.links import Links
+from pet.domain.listeners import Listeners
+from pet.domain.live_feed import LiveFeed
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.uploads import UploadService
@@ -28,6 +30,8 @@ class Services:
     uploads: UploadService
     follows: FollowService
     feed: FeedService
+    live_feed: LiveFeed
+    listeners: Listeners
     plays: PlayService
     visibility: Visibility
     links: Links

@@ -212,6 +212,10 @@ class Settings(BaseSettings):
     graphql_suggestions: Annotated[bool, Must("on or off")] = True
     """Whether a GraphQL error names the fields that a client could have meant. Default: `on`."""
 
+    subscriptions_per_user: Annotated[int, Field(ge=1, le=10_000), Must("a whole number from 1 to 10000")] = 20
+    """How many GraphQL subscriptions one user may have open in a process, over WebSockets and streams of events
+    together. Default: `20`."""
+
     trusted_proxies: Annotated[
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)], ...],
         BeforeValidator(_words),

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery, Projections
+from pet.domain.listeners import Listeners
+from pet.domain.outbox import KEEP_DELIVERED
 from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.publishing import Publisher
 from pet.domain.times import Clock
@@ -35,8 +37,9 @@ FAILURE_PAUSE = timedelta(seconds=2)
 """So that what fails every time does not fill the log."""
 
 TRIM_PAUSE = timedelta(minutes=10)
-KEEP_DELIVERED = timedelta(days=7)
-"""Long enough to look into what happened last week; the tables stay small."""
+
+SESSIONS_PAUSE = timedelta(seconds=1)
+"""A session that has ended ends its subscriptions within this time, wherever it was ended."""
 
 log = logging.getLogger("pet.upkeep")
 
@@ -61,6 +64,7 @@ class Upkeep:
     projections: Projections
     uploads: UploadService
     plays: Plays
+    listeners: Listeners
     sampler: Sampler
     publisher: Publisher | None
     clock: Clock
@@ -74,6 +78,7 @@ class Upkeep:
             (BYTES_PAUSE, self._remove_bytes),
             (AUDIT_PAUSE, self.sampler.sample),
             (TRIM_PAUSE, self._trim),
+            (SESSIONS_PAUSE, self.listeners.look),
         ]
         if self.publisher:
             jobs.append((PUBLISH_PAUSE, self.publisher.publish))

@@ -199,7 +199,8 @@ async def test_an_event_leads_to_what_it_caused(store: Store) -> None:
     uploaded = TrackUploaded(user_id=bob, occurred_at=NOON, file_id=song.file_id)
     updated = UserUpdated(user_id=bob, occurred_at=after(1), is_news=True)
     await store.deliver(*await store.files.add(song, uploaded), updated)
-    of_track, of_update = await store.activities.of_event(uploaded), await store.activities.of_event(updated)
+    found = await store.activities.of_events([uploaded, updated])
+    of_track, of_update = found[uploaded.event_id], found[updated.event_id]
     assert of_track is not None
     assert of_update is not None
     assert (of_track.action, of_track.track_id) == (Action.TRACK_PUBLISHED, song.file_id)
@@ -216,7 +217,7 @@ async def test_an_event_that_left_nothing_leads_nowhere(store: Store) -> None:
         TrackUploaded(user_id=bob, occurred_at=NOON, file_id=track(bob).file_id),
         TrackPlayed(user_id=bob, occurred_at=NOON, file_id=track(bob).file_id),
     ]
-    assert [await store.activities.of_event(event) for event in events] == [None] * 4
+    assert await store.activities.of_events(events) == {}
 
 
 @pytest.mark.parametrize(

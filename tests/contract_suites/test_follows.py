@@ -188,6 +188,8 @@ async def test_lists_hold_followers_following_and_requests(store: Store) -> None
     assert (await page(store, ann, FollowList.REQUESTS)).items == [eve_to_ann]
     assert (await page(store, bob, FollowList.FOLLOWING)).items == [bob_to_ann]
     assert (await page(store, eve, FollowList.FOLLOWING)).items == []
+    assert (await page(store, eve, FollowList.SENT_REQUESTS)).items == [eve_to_ann]
+    assert (await page(store, bob, FollowList.SENT_REQUESTS)).items == []
 
 
 @pytest.mark.parametrize("which", [FollowList.FOLLOWERS, FollowList.FOLLOWING])

@@ -203,6 +203,14 @@ async def test_delivered_events_come_in_the_order_of_their_delivery(store: Store
     assert [(delivered.event, delivered.delivered_at) for delivered in page] == [(second, after(1))]
 
 
+async def test_delivered_events_of_some_kinds_come_alone(store: Store) -> None:
+    update, other = stub(ANN), FollowCreated(user_id=ANN, following_id=BOB, occurred_at=NOON)
+    await stored(store, other, update)
+    await store.settle(other, update)
+    found = await store.outbox.delivered(after=Position(after(-1), ""), limit=10, names=["user.updated", "none"])
+    assert [delivered.event for delivered in found] == [update]
+
+
 async def test_events_are_unpublished_until_a_broker_has_confirmed_them(store: Store) -> None:
     old, settled, young = stub(), stub(), stub(at=after(1))
     await stored(store, young, settled, old)

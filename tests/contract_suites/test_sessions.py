@@ -94,3 +94,12 @@ async def test_expired_sessions_do_not_pile_up(store: Store) -> None:
     gone = [await store.sessions.find(SessionId(f"{number:02}")) is None for number in range(25)]
     assert gone == [True] * 25
     assert len(await store.sessions.of_user(ANN, late)) == 2
+
+
+async def test_open_sessions_are_those_that_have_neither_ended_nor_expired(store: Store) -> None:
+    for name, days in (("open", 2), ("expired", 1), ("ended", 2), ("not_asked", 2)):
+        await store.sessions.add(session(name, days=days))
+    await store.sessions.remove(SessionId("ended"))
+    asked = [SessionId(name) for name in ("ended", "expired", "never", "open")]
+    assert await store.sessions.open_among(asked, NOON + timedelta(days=1)) == {"open"}
+    assert await store.sessions.open_among([], NOON) == set()

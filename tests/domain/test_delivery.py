@@ -360,3 +360,30 @@ async def test_a_registration_that_is_delivered_after_the_deletion_makes_no_prof
     await house.delivery.deliver([await deleted(house, ann)])
     await house.delivery.deliver([created])
     assert await house.store.profiles.get_many([ann]) == {}
+
+
+@pytest.mark.parametrize("method", ["apply", "settle"])
+async def test_a_delivery_that_was_stopped_in_the_middle_is_made_known_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The effects are there when the time of the request is over: the relay, which is not the first, makes it known."""
+    monkeypatch.setattr("pet.domain.delivery.REQUEST_SECONDS", 0.05)
+    ann = await house.store.profile("ann")
+    _, events = await uploaded(house, ann)
+    place = house.store.projections if method == "apply" else house.store.outbox
+    really = getattr(place, method)
+
+    async def slow(*given: object) -> object:
+        result = await really(*given)
+        await asyncio.sleep(0.2)
+        return result
+
+    async with house.broadcast.subscribe() as heard:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, method, slow)
+            await house.delivery.deliver(events)
+        await asyncio.sleep(0.3)
+        assert await house.delivery.relay(even_held=True) == (1 if method == "apply" else 0)
+        await house.broadcast.close()
+        assert [event async for event in heard] == list(events)
+    assert (await tracks(house, ann), await house.store.pending()) == (1, [])

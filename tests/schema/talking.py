@@ -15,7 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from pet.domain.broadcast import Subscription
+from pet.http_protocol import ImpatientProtocol
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
+from pet.websocket_protocol import ImpatientWebSocket
 from tests.conftest import Person
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -23,9 +26,18 @@ PATIENCE_SECONDS = 10
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
     """Serve an application on a free port of this machine, in this event loop, and give its address."""
-    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="websockets-sansio", ws_max_size=1024**2)
+    config = uvicorn.Config(
+        app,
+        http=ImpatientProtocol,
+        lifespan="off",
+        log_config=None,
+        ws=ImpatientWebSocket,
+        ws_max_size=1024**2,
+        ws_per_message_deflate=False,
+        **options,
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
@@ -112,7 +124,7 @@ async def first_subscriber() -> AsyncIterator[Listening]:
     listens, original = Listening(), EmbeddedBroadcast.subscribe
 
     @asynccontextmanager
-    async def observed(self: EmbeddedBroadcast[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    async def observed(self: EmbeddedBroadcast[Any]) -> AsyncIterator[Subscription[Any]]:
         async with original(self) as messages:
             listens.set()
             try:

@@ -172,3 +172,40 @@ async def test_a_client_that_takes_none_of_them_gets_a_406(service: Service, acc
     (error,) = response.json()["errors"]
     assert (response.status_code, error["extensions"]) == (406, {"code": "INVALID"})
     assert error["message"] == ("Answers are application/graphql-response+json, application/json or text/event-stream.")
+
+
+async def test_a_session_that_ends_ends_the_stream_with_an_error(service: Service, live: str, ann: Person) -> None:
+    async with (
+        first_subscriber() as listens,
+        stream(live, by=ann, query="subscription { feedActivity { id } }") as (_, events),
+    ):
+        await asyncio.wait_for(listens.wait(), PATIENCE_SECONDS)
+        await run(service, "Logout", {"refreshToken": ann.refresh_token})
+        async with asyncio.timeout(2.5):
+            (name, told), (last, _) = [event async for event in events if event[0] != ":"]
+    assert (name, last) == ("next", "complete")
+    (error,) = told["errors"]
+    assert (told.get("data"), error["extensions"]) == (None, {"code": "UNAUTHENTICATED"})
+    assert error["message"] == "The session has ended. Please log in again."
+
+
+async def test_a_stream_goes_on_after_its_cursor(service: Service, live: str, ann: Person, bob: Person) -> None:
+    query = "subscription Live($after: String) { feedActivity(after: $after) { cursor actor { bio } } }"
+    await run(service, "Follow", {"userId": ann.user_id}, by=bob)
+    after, bios = None, []
+    for number in range(3):
+        async with (
+            first_subscriber() as listens,
+            stream(live, by=bob, query=query, variables={"after": after}) as (
+                _,
+                events,
+            ),
+        ):
+            await asyncio.wait_for(listens.wait(), PATIENCE_SECONDS)
+            if number == 0:
+                await run(service, "UpdateProfile", {"input": {"bio": f"{number}"}}, by=ann)
+            _, told = await anext(events)
+            after = told["data"]["feedActivity"]["cursor"]
+            bios.append(told["data"]["feedActivity"]["actor"]["bio"])
+        await run(service, "UpdateProfile", {"input": {"bio": f"{number + 1}"}}, by=ann)
+    assert bios == ["0", "1", "2"]

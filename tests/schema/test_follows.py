@@ -208,3 +208,31 @@ async def test_lists_of_follows_come_in_pages_the_newest_first(service: Service,
 async def test_is_following_of_unknown_people_is_false(service: Service, ann: Person) -> None:
     for pair in ((ann.user_id, "x"), ("x", ann.user_id), (new_uuid7(), new_uuid7()), (ann.user_id, ann.user_id)):
         assert await run(service, "IsFollowing", {"followerId": pair[0], "followingId": pair[1]}) is False
+
+
+async def test_a_request_is_on_both_sides_lists_until_it_is_answered_or_withdrawn(
+    service: Service, ann: Person, bob: Person
+) -> None:
+    eve = await service.register("eve")
+    query = """query Sent($first: Int, $after: String) { me { sentFollowRequests(first: $first, after: $after) {
+      edges { createdAt node { username } } pageInfo { hasNextPage endCursor } } } }"""
+
+    async def sent(first: int = 20, after: str | None = None) -> tuple[list[str], dict[str, Any]]:
+        answer = await service.graphql(query, {"first": first, "after": after}, by=eve)
+        found = answer["data"]["me"]["sentFollowRequests"]
+        return [edge["node"]["username"] for edge in found["edges"]], found["pageInfo"]
+
+    kim = await service.register("kim")
+    for owner in (ann, bob, kim):
+        await set_private(service, owner, private=True)
+        await run(service, "Follow", {"userId": owner.user_id}, by=eve)
+    assert [await requests(service, owner) for owner in (ann, bob, kim)] == [["eve"]] * 3
+    names, page = await sent(2)
+    assert (names, page["hasNextPage"]) == (["kim", "bob"], True)
+    assert (await sent(2, page["endCursor"]))[0] == ["ann"]
+    await run(service, "AcceptFollow", {"followerId": eve.user_id}, by=ann)
+    await run(service, "DeclineFollow", {"followerId": eve.user_id}, by=bob)
+    assert (await sent())[0] == ["kim"]
+    await run(service, "Unfollow", {"userId": kim.user_id}, by=eve)
+    assert (await sent())[0] == []
+    assert [await requests(service, owner) for owner in (ann, bob, kim)] == [[]] * 3

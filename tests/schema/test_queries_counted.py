@@ -145,6 +145,7 @@ OWNER_AND_ITEM = {
     "profiles": ("{}", FOLLOWED),
     "feed": ("{}", DEED),
     "followRequests": ("owner: me {{ {} }}", FOLLOWED),
+    "sentFollowRequests": ("owner: me {{ {} }}", FOLLOWED),
     "followers": ('owner: profile(by: {{username: "ann"}}) {{ {} }}', FOLLOWED),
     "following": ('owner: profile(by: {{username: "ann"}}) {{ {} }}', FOLLOWED),
     "tracks": ('owner: profile(by: {{username: "ann"}}) {{ {} }}', f"{SONG} owner {{ {PERSON} }}"),
@@ -168,6 +169,7 @@ async def test_every_connection_costs_a_few_statements_for_1_and_for_50(
         other = await seeds.person(f"other{number:02}")
         await seeds.follow(other, me)
         await seeds.request(await seeds.person(f"asking{number:02}"), me)
+        await seeds.request(me, await seeds.person(f"asked{number:02}"))
         await seeds.track(me)
     for name in connections():
         owner, item = OWNER_AND_ITEM[name]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from websockets.asyncio.client import connect
@@ -18,9 +20,10 @@ from pet.domain.ids import UserId
 from pet.operation_limits import OperationLimits
 from pet.schema.endpoint import INIT_WAIT
 from pet.schema.preparing import Preparer
+from pet.schema.sockets import IDLE_SECONDS
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.schema.operations import DOCUMENT, run
-from tests.schema.talking import close_code, greet, hear, listening, say, serving, talking
+from tests.schema.talking import close_code, first_subscriber, greet, hear, listening, say, serving, talking
 from tests.setups import on_embedded
 
 INIT = {"type": "connection_init"}
@@ -268,8 +271,10 @@ async def test_a_document_that_cannot_run_leaves_the_others_of_the_socket(live: 
         assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
 
 
-async def test_a_connection_runs_a_hundred_operations_at_once(live: str, ann: Person) -> None:
-    async with talking(live) as socket:
+async def test_a_connection_runs_a_hundred_operations_at_once(start_service: StartService) -> None:
+    service: Service = await start_service(subscriptions_per_user=200)
+    ann = await service.register("ann")
+    async with serving(service.app) as address, talking(address) as socket:
         await greet(socket, ann)
         for number in range(101):
             await say(socket, "subscribe", id=str(number), payload={"query": "subscription { feedActivity { id } }"})
@@ -307,3 +312,83 @@ async def test_logins_over_a_socket_spend_of_the_same_bucket(start_service: Star
     assert fifth["payload"]["data"]["login"]["session"]["user"]["userId"] == ann.user_id
     assert sixth["payload"]["data"] == {"login": None}
     assert [error["extensions"]["code"] for error in sixth["payload"]["errors"]] == ["RATE_LIMITED"]
+
+
+ENDINGS: dict[str, tuple[str, Callable[[Person], dict[str, Any]]]] = {
+    "logout": ("Logout", lambda person: {"refreshToken": person.refresh_token}),
+    "another_password": (
+        "ChangePassword",
+        lambda _: {"input": {"oldPassword": PASSWORD, "newPassword": "another horse 2"}},
+    ),
+    "deletion": ("DeleteAccount", lambda _: {"password": PASSWORD}),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_session_that_ends_closes_its_subscriptions_with_4403_within_two_seconds(
+    service: Service, live: str, ann: Person, ending: str
+) -> None:
+    login = await run(service, "Login", {"input": {"email": ann.email, "password": PASSWORD}})
+    elsewhere = replace(ann, access_token=login["session"]["accessToken"])
+    name, variables = ENDINGS[ending]
+    async with talking(live) as socket, first_subscriber() as listens:
+        await greet(socket, ann)
+        await say(socket, "subscribe", id="1", payload={"query": "subscription { feedActivity { id } }"})
+        await asyncio.wait_for(listens.wait(), 5)
+        await run(service, name, variables(ann), by=elsewhere)
+        async with asyncio.timeout(2.5):
+            assert await close_code(socket) == 4403
+        assert socket.close_reason == "The session has ended. Please log in again."
+        await asyncio.wait_for(listens.gone(), 5)
+
+
+async def test_a_user_has_a_capped_number_of_subscriptions_over_all_sockets(start_service: StartService) -> None:
+    service: Service = await start_service(subscriptions_per_user=2)
+    ann, bob = await service.register("ann"), await service.register("bob")
+    query = {"query": "subscription { feedActivity { id } }"}
+
+    async def opens(socket: Any, id_: str) -> bool:
+        async with first_subscriber() as listens:
+            await say(socket, "subscribe", id=id_, payload=query)
+            waits = [asyncio.ensure_future(listens.wait()), asyncio.ensure_future(hear(socket))]
+            done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=5)
+            for task in pending:
+                task.cancel()
+        if waits[0] in done:
+            return True
+        sentence = "You have 2 subscriptions open, and may not have more. Close one first."
+        message = cast("dict[str, Any]", await waits[1])
+        (error,) = message["payload"]["errors"]
+        assert (error["message"], error["extensions"]) == (sentence, {"code": "INVALID"})
+        assert await hear(socket) == {"type": "complete", "id": id_}
+        return False
+
+    async with serving(service.app) as address, talking(address) as one, talking(address) as two:
+        await greet(one, ann)
+        assert [await opens(one, id_) for id_ in ("a", "b")] == [True, True]
+        await greet(two, ann)
+        assert not await opens(two, "c")
+        async with talking(address) as other:
+            await greet(other, bob)
+            assert await opens(other, "a")
+        await say(one, "complete", id="a")
+        await ask(one, "{ __typename }")
+        assert await opens(two, "d")
+
+
+async def test_a_socket_over_which_nothing_runs_closes_with_4408(
+    service: Service, live: str, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert IDLE_SECONDS == 600
+    monkeypatch.setattr("pet.schema.sockets.IDLE_SECONDS", 0.3)
+    async with talking(live) as busy, talking(live) as idle, first_subscriber() as listens:
+        await greet(busy, ann)
+        await say(busy, "subscribe", id="1", payload={"query": "subscription { feedActivity { id } }"})
+        await asyncio.wait_for(listens.wait(), 5)
+        await greet(idle, ann)
+        await ask(idle, "{ __typename }")
+        assert await close_code(idle) == 4408
+        assert idle.close_reason == "Nothing has run here for long."
+        assert (await ask(busy, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
+        await say(busy, "complete", id="1")
+        assert await close_code(busy) == 4408

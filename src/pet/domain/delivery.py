@@ -110,6 +110,8 @@ class Delivery:
         self._clock = clock
         self._purge_files = purge_files
         self._remove_bytes = remove_bytes
+        self._untold: set[EventId] = set()
+        """What this process has applied, and not yet settled and made known: another attempt of it does that."""
 
     async def deliver(self, events: Sequence[Event]) -> None:
         """Deliver a request's events, and before them what else waits of the same users. Never raises.
@@ -208,9 +210,19 @@ class Delivery:
         if isinstance(event, UserUpdated) and event.went_public:
             while accepted := await self._projections.accept_requests(event.user_id, asked_by=event.occurred_at):
                 await self.deliver_at_once(accepted)
-        is_first = await self._projections.apply(event, effects_of(event))
+        try:
+            if await self._projections.apply(event, effects_of(event)):
+                self._untold.add(event.event_id)
+        except asyncio.CancelledError:
+            self._untold.add(event.event_id)  # the effects may be there: whoever delivers again is not the first
+            raise
+        # A request whose time is over must not be stopped between the two: nobody would make the event known.
+        await asyncio.shield(self._make_known(event))
+
+    async def _make_known(self, event: Event) -> None:
         await self._settle(event.event_id)
-        if is_first:
+        if event.event_id in self._untold:
+            self._untold.discard(event.event_id)
             await self._broadcast.publish(event)
 
     async def _settle(self, event_id: EventId) -> None:

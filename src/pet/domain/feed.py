@@ -1,17 +1,15 @@
-"""The feed: what those whom one follows have done, newest first."""
+"""The feed: what those whom one follows have done, newest first. `live_feed.py` tells it as it happens."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from pet.domain.broadcast import Broadcast
-from pet.domain.events import Event, TrackUploaded, UserUpdated
-from pet.domain.follows import FollowService, FollowState
-from pet.domain.ids import FileId, ObjectId, UserId
+from pet.domain.events import Event
+from pet.domain.ids import EventId, FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import Visibility
@@ -52,20 +50,17 @@ class Activities(Protocol):
     async def find(self, object_id: ObjectId) -> Activity | None:
         """Return one activity, or None."""
 
-    async def of_event(self, event: Event) -> Activity | None:
-        """Return the activity that an event has caused, as it is now, or None."""
+    async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
+        """Return the activities that up to 100 events have caused, as they are now; absent is what is not there, or was
+        merged into a later one."""
 
 
 class FeedService:
-    """Reads the feed, and listens to it."""
+    """Reads the feed."""
 
-    def __init__(
-        self, activities: Activities, follows: FollowService, visibility: Visibility, broadcast: Broadcast[Event]
-    ) -> None:
+    def __init__(self, activities: Activities, visibility: Visibility) -> None:
         self._activities = activities
-        self._follows = follows
         self._visibility = visibility
-        self._broadcast = broadcast
 
     async def page(
         self, user_id: UserId, *, seen_by: Viewer | None, after: Position | None, limit: int
@@ -85,18 +80,3 @@ class FeedService:
         if activity is None or not await self._visibility.may_see(viewer, activity.actor_id):
             return None
         return activity
-
-    async def live(self, viewer: Viewer) -> AsyncIterator[Activity]:
-        """Yield what those whom the viewer follows do from now on, as it happens.
-
-        Raises:
-            SlowSubscriber: the listener fell too far behind.
-        """
-        async with self._broadcast.subscribe() as events:
-            async for event in events:
-                if not isinstance(event, TrackUploaded | UserUpdated):
-                    continue
-                states = await self._follows.states(viewer.user_id, [event.user_id])
-                activity = await self._activities.of_event(event)
-                if activity and states.get(event.user_id) is FollowState.FOLLOWING:
-                    yield activity

@@ -25,11 +25,12 @@ class FollowState(StrEnum):
 
 
 class FollowList(StrEnum):
-    """The lists of a user's follows; the last one holds those that wait for the user's answer."""
+    """The lists of a user's follows; `requests` wait for the user's answer, `sent_requests` for the others'."""
 
     FOLLOWERS = "followers"
     FOLLOWING = "following"
     REQUESTS = "requests"
+    SENT_REQUESTS = "sent_requests"
 
 
 @dataclass(frozen=True, slots=True)

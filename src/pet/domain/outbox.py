@@ -20,6 +20,10 @@ BORN_HELD = timedelta(seconds=5)
 """A new event is in the hands of the request that caused it; whoever still finds it then takes it over."""
 
 
+KEEP_DELIVERED = timedelta(days=7)
+"""Long enough to look into what happened last week, and to resume a subscription; the tables stay small."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An event as its store keeps it.
@@ -106,11 +110,12 @@ class Outbox(Protocol):
     async def backlog(self) -> Backlog:
         """Return how much is undelivered."""
 
-    async def delivered(self, *, after: Position, limit: int) -> Sequence[Stored]:
+    async def delivered(self, *, after: Position, limit: int, names: Sequence[str] = ()) -> Sequence[Stored]:
         """Return delivered events in the order of their delivery, ascending; equal times by event id.
 
         Args:
             after: the exclusive time of delivery and event id from which to go on.
+            names: of the kinds wanted; without any, all kinds.
         """
 
     async def unpublished(self, *, older_than: timedelta, limit: int) -> Sequence[Event]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -75,6 +76,9 @@ class Sessions(Protocol):
 
         Equal times order by session id, descending.
         """
+
+    async def open_among(self, session_ids: Sequence[SessionId], now: datetime) -> AbstractSet[SessionId]:
+        """Return those of up to 500 sessions that have neither ended nor expired."""
 
     async def remove(self, session_id: SessionId) -> None:
         """End a session; ending it twice does nothing."""

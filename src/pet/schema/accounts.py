@@ -9,6 +9,7 @@ import strawberry
 
 from pet.domain.accounts import Account
 from pet.domain.errors import NotFound
+from pet.domain.follows import FollowList
 from pet.domain.ids import SessionId, UserId, parse_uuid
 from pet.domain.sessions import Session as SessionEntity
 from pet.domain.sessions import TokenPair
@@ -88,7 +89,13 @@ class User:
 
     @strawberry.field(description="Who asks to follow, the newest request first.")
     async def follow_requests(self, info: Info, first: First = None, after: After = None) -> FollowRequestConnection:
-        return await follow_requests(info, self.account.user_id, first, after)
+        return await follow_requests(info, self.account.user_id, FollowList.REQUESTS, first, after)
+
+    @strawberry.field(description="Whom the person has asked to follow, and who has not answered, the newest first.")
+    async def sent_follow_requests(
+        self, info: Info, first: First = None, after: After = None
+    ) -> FollowRequestConnection:
+        return await follow_requests(info, self.account.user_id, FollowList.SENT_REQUESTS, first, after)
 
 
 @strawberry.type(description="Tokens of a session that has just been opened or refreshed.")

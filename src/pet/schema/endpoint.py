@@ -36,7 +36,7 @@ from pet.schema.executing import Schema
 from pet.schema.media_types import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, NotAcceptable, of_an_object, preferred
 from pet.schema.multipart import place_files
 from pet.schema.sockets import CheckedSocket, SocketHandler
-from pet.schema.streams import until
+from pet.schema.streams import impatient, until
 
 MAX_FILES = 2
 """A track and its cover: no mutation takes more."""
@@ -103,7 +103,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         request = Request(scope, receive)
         async with AsyncExitStack() as request.state.uploads:
             response = await self._answer(request)
-            await response(scope, receive, send)
+            is_stream = response.headers.get("content-type", "").startswith(EVENT_STREAM)
+            await response(scope, receive, impatient(scope, send) if is_stream else send)
 
     async def _answer(self, request: Request) -> Response:
         try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from enum import Enum
+from time import monotonic
+from typing import Annotated
 
 import strawberry
 
@@ -12,6 +15,8 @@ from pet.domain.feed import Action
 from pet.domain.feed import Activity as ActivityEntity
 from pet.domain.files import MediaFile as FileEntity
 from pet.domain.ids import UserId
+from pet.domain.listeners import SessionEnded
+from pet.domain.live_feed import Ear
 from pet.domain.paging import Page, Position
 from pet.domain.visibility import ProfileView
 from pet.schema.call import Info
@@ -20,8 +25,20 @@ from pet.schema.files import Track
 from pet.schema.interfaces import Node
 from pet.schema.profiles import Profile
 from pet.schema.scalars import global_id
+from pet.schema.streams import until
 
 FEED = "feed"
+
+FRESH_SECONDS = 0.5
+"""For this long a batch is handed out as it was when it was looked at: then who may see it is asked again."""
+
+Resumed = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The `cursor` of the last activity heard: what was delivered since comes first. Without it: from"
+        " now on."
+    ),
+]
 
 
 @strawberry.enum(name="ActivityAction", description="What someone did.")
@@ -40,6 +57,8 @@ class Activity(Node):
 
     entity: strawberry.Private[ActivityEntity]
     view: strawberry.Private[ProfileView]
+    going_on: strawberry.Private[Callable[[], str] | None] = None
+    """Gives the cursor of what a subscription hands out; it is asked before the subscription goes on."""
 
     def global_id(self) -> strawberry.ID:
         """Return the global id."""
@@ -56,6 +75,12 @@ class Activity(Node):
     @strawberry.field(description="Who did it.")
     def actor(self) -> Profile:
         return Profile(view=self.view)
+
+    @strawberry.field(
+        description="Where `feedActivity(after:)` goes on after this. Null but in what `feedActivity` hands out."
+    )
+    def cursor(self) -> str | None:
+        return self.going_on() if self.going_on else None
 
 
 @strawberry.type(description="Someone published a track.")
@@ -104,13 +129,36 @@ async def feed(info: Info, first: First = None, after: After = None) -> Activity
     return ActivityConnection(edges=edges, page_info=page_info(edges, page, after=position))
 
 
-async def feed_activity(info: Info) -> AsyncGenerator[Activity, None]:
-    """Yield what those whom the viewer follows do from now on."""
-    async for entity in info.context.services.feed.live(info.context.required_viewer):
-        info.context.forget_loaded()
-        (shown,) = await activities(info, [entity])
-        if shown:
-            yield shown
+async def feed_activity(info: Info, after: Resumed = None) -> AsyncGenerator[Activity, None]:
+    """Yield what those whom the viewer follows do from now on, or since a cursor, until the session ends."""
+    viewer, services = info.context.required_viewer, info.context.services
+    async with services.listeners.admit(viewer) as ended:
+        ear = services.live_feed.listen(viewer, after)
+        async with aclosing(until(ended, _heard(info, ear))) as heard:
+            async for activity in heard:
+                yield activity
+        if ended.is_set():
+            raise SessionEnded
+
+
+async def _heard(info: Info, ear: Ear) -> AsyncGenerator[Activity, None]:
+    """Yield what an ear hears, and never what the viewer ceased to see while the client was slow to take it."""
+    async with aclosing(ear.news()) as batches:
+        async for batch in batches:
+            rest = batch
+            while rest:
+                info.context.forget_loaded()
+                shown = await activities(info, [news.activity for news in rest])
+                looked_at, handed_out = monotonic(), 0
+                for news, activity in zip(rest, shown, strict=True):
+                    if handed_out and monotonic() - looked_at > FRESH_SECONDS:
+                        break
+                    handed_out += 1
+                    if activity:
+                        ear.hand_out(news)
+                        activity.going_on = ear.cursor
+                        yield activity
+                rest = await ear.still_to_tell(rest[handed_out:])
 
 
 async def feed_page(info: Info, user_id: UserId, *, after: Position | None, limit: int) -> Page[ActivityEntity]:

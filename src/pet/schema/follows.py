@@ -44,13 +44,13 @@ class Follow:
         return self.entity.created_at
 
 
-@strawberry.type(description="Someone who asks to follow the viewer.")
+@strawberry.type(description="A request to follow that waits for an answer.")
 class FollowRequestEdge:
-    """Someone who asks to follow the viewer."""
+    """A request to follow that waits for an answer."""
 
     cursor: str = strawberry.field(description="The place in the list.")
-    created_at: datetime = strawberry.field(description="When they asked.")
-    node: Profile = strawberry.field(description="The person who asks.")
+    created_at: datetime = strawberry.field(description="When it was asked.")
+    node: Profile = strawberry.field(description="The person on the other side: who asks, or who was asked.")
 
 
 @strawberry.type(description="A page of requests to follow.")
@@ -131,9 +131,10 @@ async def is_following(info: Info, follower_id: UserIdArgument, following_id: Us
     return states.get(UserId(followed)) is FollowState.FOLLOWING
 
 
-async def follow_requests(info: Info, user_id: UserId, first: First, after: After) -> FollowRequestConnection:
-    """Return who asks to follow someone, the newest request first."""
-    which = FollowList.REQUESTS
+async def follow_requests(
+    info: Info, user_id: UserId, which: FollowList, first: First, after: After
+) -> FollowRequestConnection:
+    """Return the requests that wait for someone's answer or that someone has sent, the newest first."""
     limit, position = asked(which.value, first, after)
     page = await info.context.loaders.follows.load(user_id, which, after=position, limit=limit)
     others = await people_of(info, which, page)

@@ -288,7 +288,7 @@ async def follows_page(
 
 async def people_of(info: Info, which: FollowList, page: Page[Follow]) -> list[Profile | None]:
     """Return who is on the other side of each follow of a list; None for someone who is just being deleted."""
-    is_mine = which is FollowList.FOLLOWING
+    is_mine = which in {FollowList.FOLLOWING, FollowList.SENT_REQUESTS}
     ids = [follow.following_id if is_mine else follow.follower_id for follow in page.items]
     views = await info.context.loaders.profile.load_many(ids)
     return [Profile(view=view) if view else None for view in views]

@@ -142,7 +142,8 @@ class Subscription:
     """Live events."""
 
     feed_activity: AsyncGenerator[Activity, None] = strawberry.subscription(
-        resolver=feed_activity, description="What those whom the viewer follows do, as it happens. Needs a token."
+        resolver=feed_activity,
+        description="What those whom the viewer follows do, as it happens. Needs a token; ends with its session.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
@@ -9,11 +10,17 @@ from typing import Any, cast
 from starlette.websockets import WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import NonJsonMessageReceived, WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import ErrorMessage, SubscribeMessage
+from strawberry.schema.schema import StreamResult
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    ErrorMessage,
+    SubscribeMessage,
+)
 
 from pet.context import Context
 from pet.domain.errors import DomainError, ErrorCode
+from pet.domain.listeners import SessionEnded
 from pet.schema import parameters
 from pet.schema.errors import PersistedQueryNotFound, RequestCode, failure
 from pet.schema.executing import Schema
@@ -24,6 +31,11 @@ MAX_REASON_BYTES = 123
 
 MAX_OPERATIONS = 100
 """Of a connection at once, subscriptions among them: a page has a few."""
+
+IDLE_SECONDS = 600.0
+"""How long a connection may stay open with nothing that runs over it."""
+
+FORBIDDEN, TIMED_OUT = 4403, 4408
 
 
 class CheckedSocket(ASGIWebSocketAdapter):
@@ -54,6 +66,54 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """Strawberry's handler; a subscription may name its document by the hash alone, as over HTTP."""
 
     schema: Schema
+    _last_used = 0.0
+    _next_look: asyncio.TimerHandle | None = None
+    _goodbye: asyncio.Task[None] | None = None
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Begin the connection, and to look whether it is used."""
+        await super().handle_connection_init(message)
+        if self._next_look is None and self.connection_acknowledged:
+            self._use()
+            self._look()
+
+    async def shutdown(self) -> None:
+        """End what runs, and the looks."""
+        if self._next_look:
+            self._next_look.cancel()
+        await super().shutdown()
+
+    def forget_id(self, id: str) -> None:
+        """Note that an operation has ended."""
+        super().forget_id(id)
+        self._use()
+
+    def _use(self) -> None:
+        self._last_used = asyncio.get_running_loop().time()
+
+    def _look(self) -> None:
+        """Close a connection that has long had nothing to do, or look again when that may be so."""
+        loop = asyncio.get_running_loop()
+        if self.operations:
+            self._use()
+        rest_seconds = self._last_used + IDLE_SECONDS - loop.time()
+        if rest_seconds > 0:
+            self._next_look = loop.call_later(rest_seconds, self._look)
+        else:
+            self._goodbye = loop.create_task(self.websocket.close(TIMED_OUT, "Nothing has run here for long."))
+
+    async def _send_result_stream(self, operation: Operation[Context, None], result_source: StreamResult) -> None:
+        await super()._send_result_stream(operation, self._with_session(operation, result_source))
+
+    async def _with_session(self, operation: Operation[Context, None], results: StreamResult) -> StreamResult:
+        """Yield results; the end of the session closes the socket, so that clients connect anew, with a new token."""
+        async for result in results:
+            errors = getattr(result, "errors", None) or []
+            if any(isinstance(error.original_error, SessionEnded) for error in errors):
+                operation.completed = True
+                await self.websocket.close(FORBIDDEN, errors[0].message)
+                return
+            yield result
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Begin an operation, or tell in an error of its own why it cannot begin."""

@@ -7,8 +7,33 @@ from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 from anyio import CancelScope
+from starlette.types import Message, Scope, Send
+
+from pet.http_protocol import ABORT
 
 T = TypeVar("T")
+
+WRITE_SECONDS = 15.0
+"""How long a client may leave a stream of events unread, once its buffers are full."""
+
+
+def impatient(scope: Scope, send: Send) -> Send:
+    """Return what sends a stream of events, and ends the connection of a client that takes nothing any more.
+
+    No code can reach such a client.
+    """
+
+    async def send_in_time(message: Message) -> None:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await send(message)
+        except TimeoutError:
+            extension = scope.get("extensions", {}).get(ABORT)
+            if extension is None:
+                raise
+            extension["abort"]()
+
+    return send_in_time
 
 
 async def until(stopping: asyncio.Event, stream: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:

@@ -25,7 +25,7 @@ from pet.domain.viewers import Role, Viewer
 from pet.storage.mongo.connection import open_database
 from pet.storage.mongo.documents import DOCUMENTS, ActivityDocument, FollowDocument, ProfileDocument
 
-IN_SQL = {"account_by_id", "account_by_email", "account_by_name", "session", "sessions"}
+IN_SQL = {"account_by_id", "account_by_email", "account_by_name", "session", "sessions", "open_sessions"}
 READ_WHOLE = {"rising"}
 """Holds those who are telling many followers something at this very moment."""
 

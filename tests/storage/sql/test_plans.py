@@ -43,6 +43,7 @@ IN_ORDER: dict[str, Read] = {
     "followers": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWERS, after=HERE, limit=20),
     "following": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWING, after=None, limit=20),
     "requests": lambda s: s.follows.pages([ANN, BOB], FollowList.REQUESTS, after=None, limit=20),
+    "sent_requests": lambda s: s.follows.pages([ANN, BOB], FollowList.SENT_REQUESTS, after=None, limit=20),
     "states": lambda s: s.follows.states(ANN, [BOB]),
     "following_ids": lambda s: s.follows.following_ids([ANN, BOB]),
     "activity_by_id": lambda s: s.activities.find(ObjectId("a")),
@@ -50,6 +51,7 @@ IN_ORDER: dict[str, Read] = {
     "waiting_of_user": lambda s: s.outbox.waiting(ANN, upto=EventId("z"), limit=20),
     "troubled": lambda s: s.outbox.troubled(limit=20),
     "delivered": lambda s: s.outbox.delivered(after=HERE, limit=20),
+    "delivered_of_kinds": lambda s: s.outbox.delivered(after=HERE, limit=20, names=["user.updated"]),
     "unpublished": lambda s: s.outbox.unpublished(older_than=timedelta(0), limit=20),
     "backlog": lambda s: s.outbox.backlog(),
     "account_by_id": lambda s: s.accounts.find(ANN),
@@ -57,6 +59,7 @@ IN_ORDER: dict[str, Read] = {
     "account_by_name": lambda s: s.accounts.find_by_username("ann"),
     "session": lambda s: s.sessions.find(SessionId("a")),
     "sessions": lambda s: s.sessions.of_user(ANN, NOON),
+    "open_sessions": lambda s: s.sessions.open_among([SessionId("a"), SessionId("b")], NOON),
 }
 SORTED: dict[str, Read] = {
     "search": lambda s: s.profiles.page(after=None, limit=20, search="an"),

@@ -108,10 +108,12 @@ class MongoOutbox:
         undelivered, parked, oldest = rows[0]["undelivered"], rows[0]["parked"], rows[0]["oldest"]
         return Backlog(waiting=undelivered - parked, parked=parked, oldest_at=from_milliseconds(oldest))
 
-    async def delivered(self, *, after: Position, limit: int) -> Sequence[Stored]:
+    async def delivered(self, *, after: Position, limit: int, names: Sequence[str] = ()) -> Sequence[Stored]:
         """See `Outbox.delivered`."""
         at = to_milliseconds(after.at)
-        where = {"delivered_ms": {"$gte": at}, "$or": [{"delivered_ms": {"$gt": at}}, {"_id": {"$gt": after.id}}]}
+        where: Row = {"delivered_ms": {"$gte": at}, "$or": [{"delivered_ms": {"$gt": at}}, {"_id": {"$gt": after.id}}]}
+        if names:
+            where["name"] = {"$in": [*names]}
         return [_to_stored(row) for row in await self._rows(where, limit, sort={"delivered_ms": 1, "_id": 1})]
 
     async def unpublished(self, *, older_than: timedelta, limit: int) -> Sequence[Event]:

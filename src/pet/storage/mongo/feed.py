@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from beanie import Document
 
 from pet.domain.errors import Service
 from pet.domain.events import Event, TrackUploaded
 from pet.domain.feed import Action, Activity
-from pet.domain.ids import FileId, ObjectId, UserId
+from pet.domain.ids import EventId, FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Viewer
@@ -56,11 +56,15 @@ class MongoActivities:
         row = await self._db.run(lambda mongo: mongo.row(ActivityDocument, {"_id": object_id}))
         return _from_row(row) if row else None
 
-    async def of_event(self, event: Event) -> Activity | None:
-        """See `Activities.of_event`."""
-        where: Row = {"track_id": event.file_id} if isinstance(event, TrackUploaded) else _update_of(event)
-        row = await self._db.run(lambda mongo: mongo.row(ActivityDocument, where))
-        return _from_row(row) if row else None
+    async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
+        """See `Activities.of_events`."""
+        if not events:
+            return {}
+        where: Row = {"$or": [_caused_by(event) for event in events]}
+        rows = await self._db.run(lambda mongo: mongo.rows(ActivityDocument, where))
+        found = {frozenset(_cause_of(row).items()): _from_row(row) for row in rows}
+        keys = {event.event_id: frozenset(_caused_by(event).items()) for event in events}
+        return {event_id: found[key] for event_id, key in keys.items() if key in found}
 
 
 async def _rising_authors(mongo: Operations, user_id: UserId, visible: Sequence[Filter]) -> list[Row]:
@@ -131,9 +135,19 @@ def _joined(of: type[Document], field: str, where: Filter, name: str) -> Filter:
     }
 
 
-def _update_of(event: Event) -> Row:
+def _caused_by(event: Event) -> Row:
+    """Return what the activity that an event has caused is found by, in an index."""
+    if isinstance(event, TrackUploaded):
+        return {"track_id": event.file_id}
     moment = to_milliseconds(event.occurred_at)
     return {"actor_id": event.user_id, "created_ms": moment, "action": Action.PROFILE_UPDATED.value}
+
+
+def _cause_of(row: Row) -> Row:
+    """Return what an activity is found by when its event is known."""
+    if row["track_id"]:
+        return {"track_id": row["track_id"]}
+    return {name: row[name] for name in ("actor_id", "created_ms", "action")}
 
 
 def _from_row(row: Row) -> Activity:

@@ -22,6 +22,7 @@ _LISTS = {
     FollowList.FOLLOWERS: ("following_id", FollowState.FOLLOWING),
     FollowList.FOLLOWING: ("follower_id", FollowState.FOLLOWING),
     FollowList.REQUESTS: ("following_id", FollowState.PENDING),
+    FollowList.SENT_REQUESTS: ("follower_id", FollowState.PENDING),
 }
 
 

@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import datetime
 
 import orjson
 
+from pet.domain.broadcast import Subscription
 from pet.domain.events import Event, UnknownEvent, payload_of, restore
 from pet.domain.outbox import Outbox
 from pet.domain.times import Clock, from_milliseconds, to_milliseconds
@@ -40,9 +42,9 @@ class RedisBroadcast:
     def __init__(self, server: RedisServer, outboxes: Sequence[Outbox], clock: Clock) -> None:
         self.channel = server.channel("events")
         self._server = server
-        self._local: EmbeddedBroadcast[Event] = EmbeddedBroadcast()
         self._seen = SeenEvents()
         self._catch_up = CatchUp(outboxes, clock)
+        self._local: EmbeddedBroadcast[Event] = EmbeddedBroadcast(self._catch_up.complete_until)
         self._is_listening = False
         self._woken = asyncio.Event()
         self._is_closed = False
@@ -57,7 +59,11 @@ class RedisBroadcast:
             with suppress(RedisAway):
                 await self._server.ask(lambda: self._server.client.publish(self.channel, encoded))
 
-    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+    def complete_until(self) -> datetime:
+        """See `Broadcast.complete_until`: the last look at the outboxes has handed over all that was not heard."""
+        return self._local.complete_until()
+
+    def subscribe(self) -> AbstractAsyncContextManager[Subscription[Event]]:
         """Open a subscription until the context is left; its iterator raises SlowSubscriber when it falls behind."""
         return self._local.subscribe()
 

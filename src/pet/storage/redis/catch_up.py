@@ -53,6 +53,10 @@ class CatchUp:
         self._outboxes = outboxes
         self._until: list[datetime] = [clock()] * len(outboxes)
 
+    def complete_until(self) -> datetime:
+        """Return when the last turn began that went through every outbox."""
+        return min(self._until)
+
     async def turn(self) -> AsyncIterator[Event]:
         """Yield what was delivered since the last turn, and some of what was before it.
 

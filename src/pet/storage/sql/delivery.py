@@ -130,10 +130,15 @@ class SqlOutbox:
         oldest_at = from_milliseconds(row["oldest"]) if row["oldest"] is not None else None
         return Backlog(waiting=row["undelivered"] - row["parked"], parked=row["parked"], oldest_at=oldest_at)
 
-    async def delivered(self, *, after: Position, limit: int) -> Sequence[Stored]:
+    async def delivered(self, *, after: Position, limit: int, names: Sequence[str] = ()) -> Sequence[Stored]:
         """See `Outbox.delivered`."""
-        select = "SELECT * FROM outbox WHERE (delivered_ms, event_id) > (?, ?) ORDER BY delivered_ms, event_id LIMIT ?"
-        return [_to_stored(row) for row in await self._db.rows(select, to_milliseconds(after.at), after.id, limit)]
+        wanted = f" AND name IN ({placeholders(names)})" if names else ""
+        select = (
+            f"SELECT * FROM outbox WHERE (delivered_ms, event_id) > (?, ?){wanted}"
+            " ORDER BY delivered_ms, event_id LIMIT ?"
+        )
+        position = (to_milliseconds(after.at), after.id)
+        return [_to_stored(row) for row in await self._db.rows(select, *position, *names, limit)]
 
     async def unpublished(self, *, older_than: timedelta, limit: int) -> Sequence[Event]:
         """See `Outbox.unpublished`."""

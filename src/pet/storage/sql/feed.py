@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pet.domain.errors import Service
 from pet.domain.events import Event, TrackUploaded
 from pet.domain.feed import Action, Activity
 from pet.domain.follows import FollowState
-from pet.domain.ids import FileId, ObjectId, UserId
+from pet.domain.ids import EventId, FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Viewer
@@ -54,15 +54,19 @@ class SqlActivities:
         row = await self._db.row("SELECT * FROM activity WHERE object_id = ?", object_id)
         return _from_row(row) if row else None
 
-    async def of_event(self, event: Event) -> Activity | None:
-        """See `Activities.of_event`."""
-        if isinstance(event, TrackUploaded):
-            row = await self._db.row("SELECT * FROM activity WHERE track_id = ?", event.file_id)
-        else:
-            select = "SELECT * FROM activity WHERE actor_id = ? AND created_ms = ? AND action = ?"
-            moment = to_milliseconds(event.occurred_at)
-            row = await self._db.row(select, event.user_id, moment, Action.PROFILE_UPDATED.value)
-        return _from_row(row) if row else None
+    async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
+        """See `Activities.of_events`."""
+        if not events:
+            return {}
+        track = "SELECT * FROM activity WHERE track_id = ?"
+        update = "SELECT * FROM activity WHERE actor_id = ? AND created_ms = ? AND action = ?"
+        parts, values = list[str](), list[object]()
+        for number, event in enumerate(events):
+            is_track = isinstance(event, TrackUploaded)
+            parts.append(f"SELECT {number} AS part, list.* FROM ({track if is_track else update}) AS list")
+            values += [event.file_id] if isinstance(event, TrackUploaded) else _update_of(event)
+        rows = await self._db.rows(" UNION ALL ".join(parts), *values)
+        return {events[row["part"]].event_id: _from_row(row) for row in rows}
 
     async def _first_authors(self, user_id: UserId, visible: _Visible) -> tuple[list[Row], list[Row]]:
         """Return those whom a user follows and of whose news the follow may not know yet, seldom any; and the first
@@ -108,6 +112,10 @@ class SqlActivities:
         found = await self._db.rows(f"SELECT * FROM ({parts}) AS parts {_NEWEST_FIRST} LIMIT ?", *values, wanted)
         both = {row["object_id"]: row for row in (*known, *found)}
         return sorted(both.values(), key=lambda row: (row["created_ms"], row["object_id"]), reverse=True)[:wanted]
+
+
+def _update_of(event: Event) -> list[object]:
+    return [event.user_id, to_milliseconds(event.occurred_at), Action.PROFILE_UPDATED.value]
 
 
 def _visible_to(viewer: Viewer | None, user_id: UserId) -> _Visible:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from pet.domain.errors import Service
 from pet.domain.ids import SessionId, UserId
 from pet.domain.sessions import MAX_LISTED, Session
 from pet.domain.times import from_milliseconds, to_milliseconds
-from pet.storage.sql.database import Database, Row, Statements
+from pet.storage.sql.database import Database, Row, Statements, placeholders
 
 EXPIRED_AT_ONCE = 20
 
@@ -65,6 +66,11 @@ class SqlSessions:
         )
         rows = await self._db.rows(select, user_id, to_milliseconds(now), MAX_LISTED)
         return [_from_row(row) for row in rows]
+
+    async def open_among(self, session_ids: Sequence[SessionId], now: datetime) -> AbstractSet[SessionId]:
+        """See `Sessions.open_among`."""
+        select = f"SELECT session_id FROM session WHERE session_id IN ({placeholders(session_ids)}) AND expires_ms > ?"
+        return {SessionId(row["session_id"]) for row in await self._db.rows(select, *session_ids, to_milliseconds(now))}
 
     async def remove(self, session_id: SessionId) -> None:
         """See `Sessions.remove`."""
