@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.engines.redis import broadcasting, opened_redis
 
-from pet.domain.broadcast import QUEUE_LENGTH, Broadcast, SlowSubscriber
+from pet.domain.broadcast import QUEUE_LENGTH, Broadcast, SlowSubscriber, Subscription
 from pet.domain.events import Event, FollowCreated, TrackUploaded
 from pet.domain.ids import FileId, UserId
 from pet.domain.times import utc_now
@@ -42,7 +42,7 @@ def upload(number: int) -> Event:
     return TrackUploaded(user_id=UserId("ann"), occurred_at=utc_now(), file_id=FileId(str(number)))
 
 
-async def take(iterator: AsyncIterator[Event], count: int) -> list[Event]:
+async def take(iterator: Subscription[Event], count: int) -> list[Event]:
     async with asyncio.timeout(5):
         return [await anext(iterator) for _ in range(count)]
 
@@ -152,3 +152,11 @@ async def test_leaving_a_subscription_ends_its_iterator(broadcast: Broadcast[Eve
     await broadcast.publish(upload(1))
     async with asyncio.timeout(5):
         assert [each async for each in messages] == []
+
+
+async def test_what_is_complete_never_goes_back_and_is_told_with_each_message(broadcast: Broadcast[Event]) -> None:
+    async with broadcast.subscribe() as messages:
+        before = broadcast.complete_until()
+        await broadcast.publish(upload(1))
+        await take(messages, 1)
+        assert before <= messages.complete_until <= broadcast.complete_until() <= utc_now()

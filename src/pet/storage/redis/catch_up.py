@@ -55,7 +55,7 @@ class CatchUp:
 
     def complete_until(self) -> datetime:
         """Return when the last turn began that went through every outbox."""
-        return min(self._until)
+        return min(self._until, default=self._clock())
 
     async def turn(self) -> AsyncIterator[Event]:
         """Yield what was delivered since the last turn, and some of what was before it.
