@@ -1,6 +1,7 @@
 """Whatever several people do in whatever order, every counter, list and feed equals the model, on every set-up.
 
-Between the steps events are delivered again, in the wrong order.
+Between the steps events are delivered again, in the wrong order; and what several steps cause is held back at times,
+and then delivered in any order, some of it twice.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from hypothesis.stateful import (
 from pet.app import Overrides, Parts, open_parts
 from pet.domain.accounts import Account
 from pet.domain.errors import NotFound
-from pet.domain.events import TrackUploaded, UserCreated, UserDeleted
+from pet.domain.events import Event, TrackUploaded, UserCreated, UserDeleted, UserUpdated
 from pet.domain.feed import Activity
 from pet.domain.files import FileList
 from pet.domain.follows import FollowList, FollowState
@@ -52,12 +53,28 @@ T = TypeVar("T")
 
 @dataclass
 class Network:
-    """A service on fresh engines, its people by name, and the model beside it."""
+    """A service on fresh engines, its people by name, and the model beside it.
+
+    `held` are the events that wait while deliveries are held back, None while they are not.
+    """
 
     parts: Parts
     clock: HandClock
     model: Model = field(default_factory=Model)
     ids: dict[str, UserId] = field(default_factory=dict)
+    held: list[Event] | None = None
+
+    def __post_init__(self) -> None:
+        """Stand between the services and their delivery."""
+        deliver = self.parts.delivery.deliver
+
+        async def deliver_or_hold(events: Sequence[Event]) -> None:
+            if self.held is None:
+                await deliver(events)
+            else:
+                self.held += events
+
+        setattr(self.parts.delivery, "deliver", deliver_or_hold)  # noqa: B010 - a method is no attribute to mypy
 
     def viewer(self, name: str) -> Viewer:
         """Return someone as a request sees them."""
@@ -99,10 +116,19 @@ class Network:
         """Deliver each event that is still to be had once more, the newest first."""
         for outbox in self.parts.engines.outboxes:
             done = await outbox.delivered(after=Position(self.clock.now - timedelta(days=400), ""), limit=1000)
-            await self.parts.delivery.deliver([delivered.event for delivered in reversed(done)])
+            await self.parts.delivery.deliver_at_once([delivered.event for delivered in reversed(done)])
+
+    async def deliver_held(self, order: Sequence[Event]) -> None:
+        """Deliver what was held back, each event without a look at what else waits, and hold back no longer."""
+        self.held = None
+        for event in order:
+            await self.parts.delivery.deliver_at_once([event])
 
     async def check(self) -> None:
         """Compare everything with the model."""
+        assert [await outbox.waiting(limit=1) for outbox in self.parts.engines.outboxes] == [
+            [] for _ in self.parts.engines.outboxes
+        ]
         for name in self.model.people:
             await self._check_person(name)
             for viewer in (name, None, *(other for other in self.model.people if other != name)):
@@ -218,8 +244,10 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=who, whom=who)
     def decline(self, who: str, whom: str) -> None:
-        """Keep someone out who asked."""
+        """Keep someone out who asked: whoever had asked when the profile went public is not asking any more."""
         if self.alive(who, whom):
+            if any(isinstance(event, UserUpdated) and event.went_public for event in self.held_of(whom)):
+                self.catch_up()
             self.run(self.network.parts.services.follows.decline(self.network.viewer(whom), self.network.ids[who]))
             self.model.asking.pop((who, whom), None)
 
@@ -281,14 +309,35 @@ class Histories(RuleBasedStateMachine):
             self.run(self.network.leave(who))
 
     @rule()
+    def hold_back(self) -> None:
+        """Deliver nothing from now on."""
+        self.network.held = self.network.held or []
+
+    @rule(data=st.data())
+    def deliver_late_and_in_any_order(self, data: st.DataObject) -> None:
+        """Deliver what was held back, some of it twice."""
+        if held := self.network.held:
+            twice = data.draw(st.lists(st.sampled_from(held), max_size=len(held)), label="twice")
+            self.run(self.network.deliver_held(data.draw(st.permutations([*held, *twice]), label="order")))
+        self.network.held = None
+
+    def held_of(self, who: str) -> list[Event]:
+        """Return what is held back of someone's events."""
+        return [event for event in self.network.held or () if event.user_id == self.network.ids[who]]
+
+    def catch_up(self) -> None:
+        """Deliver what was held back before a step whose meaning depends on it."""
+        self.run(self.network.deliver_held(self.network.held or ()))
+
+    @rule()
     def deliver_everything_again_backwards(self) -> None:
         """Repeat deliveries in the wrong order."""
         self.run(self.network.repeat_everything())
 
     @invariant()
     def everything_equals_the_model(self) -> None:
-        """Compare."""
-        if self.network.ids:
+        """Compare, unless something is held back."""
+        if self.network.ids and self.network.held is None:
             self.run(self.network.check())
 
 
