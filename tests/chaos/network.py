@@ -34,9 +34,14 @@ class Answer:
 
 @dataclass
 class Network:
-    """Sends requests to any of the processes; `surprises` are what no client should ever be told."""
+    """Sends requests to any of the processes, and counts those that were answered and those that broke.
+
+    `surprises` are what no client should ever be told.
+    """
 
     clients: list[httpx.AsyncClient]
+    answered: int = 0
+    broken: int = 0
     surprises: list[str] = field(default_factory=list)
 
     async def ask(self, chance: Random, method: str, path: str, **given: Any) -> Answer | None:
@@ -50,6 +55,7 @@ class Network:
             except NOBODY_THERE:
                 await asyncio.sleep(PAUSE_SECONDS)
             except httpx.TransportError:
+                self.broken += 1
                 return None
             else:
                 return self._answer(f"{method} {path}", response)
@@ -64,6 +70,7 @@ class Network:
         for error in answer.data.get("errors", []):
             code = error["extensions"]["code"]
             if code == "UNAVAILABLE":
+                self.broken += 1
                 return None
             if code != "UNAUTHENTICATED":
                 self.surprises.append(f"{document}: {error}")
@@ -76,7 +83,9 @@ class Network:
         is_json = response.headers.get("content-type", "").startswith(("application/json", "application/graphql"))
         data: dict[str, Any] = response.json() if is_json else {}
         if response.status_code >= 500:
-            if not str(data.get("error")).endswith(DOWN):
+            if DOWN not in response.text:
                 self.surprises.append(f"{request}: {response.status_code} {response.text}")
+            self.broken += 1
             return None
+        self.answered += 1
         return Answer(response.status_code, response.content, data)

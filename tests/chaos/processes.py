@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,8 @@ class Unit:
     settings: dict[str, str]
     port: int = field(default_factory=free_port)
     log: Log = field(default_factory=Log)
+    is_wanted: bool = True
+    kills: int = 0
     _first_line: int = 0
     _process: asyncio.subprocess.Process | None = None
 
@@ -30,9 +32,9 @@ class Unit:
 
     def kill(self) -> None:
         """Kill the process, wherever it is."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            self.kills += 1
 
     async def until_ready(self) -> None:
         """Wait until the process of the moment takes requests."""
@@ -40,10 +42,12 @@ class Unit:
             await self.log.changed.wait_for(lambda: any(READY in line for line in self.log.lines[self._first_line :]))
 
     async def keep_running(self) -> None:
-        """Start it again and again."""
-        while True:
-            self._process = await start(self.data_dir, self.port, **self.settings)
+        """Start it again and again while it is wanted."""
+        while self.is_wanted:
             self._first_line = len(self.log.lines)
+            self._process = await start(self.data_dir, self.port, **self.settings)
+            if not self.is_wanted:
+                self.kill()
             assert self._process.stderr is not None
             await self.log.follow(self._process.stderr)
             await self._process.wait()
@@ -56,9 +60,9 @@ async def supervised(unit: Unit) -> AsyncIterator[Unit]:
     try:
         yield unit
     finally:
-        supervising.cancel()
-        await asyncio.wait([supervising])
+        unit.is_wanted = False
         unit.kill()
+        await supervising
 
 
 async def pet(*words: str, **settings: str) -> list[str]:

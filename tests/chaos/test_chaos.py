@@ -76,6 +76,9 @@ async def test_nothing_is_lost_and_nothing_counts_twice_in_a_storm(
         async with stormy(units, links):
             clients = [Client(number, town, Random(f"{SEED} {number}")) for number in range(CLIENTS)]
             await asyncio.gather(*(client.live(SECONDS) for client in clients))
+        kills, network = [unit.kills for unit in units], town.network
+        print(f"{kills} kills, {network.answered} answers, {network.broken} broken requests")  # noqa: T201
+        assert min(sum(kills), network.answered, network.broken) > 0
         for unit in units:
             await unit.until_ready()
         settings = Settings(data_dir=tmp_path / "c", rate_limits=False, **engines)
