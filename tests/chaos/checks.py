@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from random import Random
 
 from pet.app import Parts
-from pet.domain.events import Event, TrackUploaded
+from pet.domain.events import (
+    Event,
+    FollowDeleted,
+    FollowRequested,
+    TrackUploaded,
+    UserCreated,
+    UserDeleted,
+    UserUpdated,
+)
 from pet.domain.files import MediaFile
 from pet.domain.ids import UserId
 from pet.domain.paging import Position
@@ -21,6 +28,10 @@ from tests.setups import kept_objects
 
 BEGINNING = Position(datetime(2000, 1, 1, tzinfo=UTC), "")
 MANY = 1000
+
+ONE_AFTER_THE_OTHER = (UserCreated, UserUpdated, UserDeleted, TrackUploaded, FollowRequested, FollowDeleted)
+"""What the user's own client alone does. Others play and accept, and a deletion is carried out, at the same moment as
+something else: of such changes either may be the first."""
 
 
 async def events_of(parts: Parts) -> list[Event]:
@@ -128,12 +139,10 @@ class Inspection:
 
 
 def published(listener: Listener, events: Sequence[Event]) -> None:
-    """Find every event on the broker, and each user's in their order."""
+    """Find every event on the broker, and what each user did one after the other in its order."""
     assert {event.event_id for event in events} == set(listener.ids)
-    users: dict[str, str] = {event.event_id: event.user_id for event in events}
-    seen, happened = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-    for event_id in listener.first_ids:
-        seen[users[event_id]].append(event_id)
-    for event in events:
-        happened[event.user_id].append(event.event_id)
+    places = {event_id: place for place, event_id in enumerate(listener.first_ids)}
+    own = [event for event in events if isinstance(event, ONE_AFTER_THE_OTHER)]
+    happened = {user_id: [event for event in own if event.user_id == user_id] for user_id in {e.user_id for e in own}}
+    seen = {user_id: sorted(some, key=lambda event: places[event.event_id]) for user_id, some in happened.items()}
     assert seen == happened

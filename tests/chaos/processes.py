@@ -20,7 +20,8 @@ class Unit:
     settings: dict[str, str]
     port: int = field(default_factory=free_port)
     log: Log = field(default_factory=Log)
-    is_wanted: bool = True
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it is to run no longer."""
     kills: int = 0
     _first_line: int = 0
     _process: asyncio.subprocess.Process | None = None
@@ -42,11 +43,11 @@ class Unit:
             await self.log.changed.wait_for(lambda: any(READY in line for line in self.log.lines[self._first_line :]))
 
     async def keep_running(self) -> None:
-        """Start it again and again while it is wanted."""
-        while self.is_wanted:
+        """Start it again and again until it is over."""
+        while not self.over.is_set():
             self._first_line = len(self.log.lines)
             self._process = await start(self.data_dir, self.port, **self.settings)
-            if not self.is_wanted:
+            if self.over.is_set():
                 self.kill()
             assert self._process.stderr is not None
             await self.log.follow(self._process.stderr)
@@ -60,7 +61,7 @@ async def supervised(unit: Unit) -> AsyncIterator[Unit]:
     try:
         yield unit
     finally:
-        unit.is_wanted = False
+        unit.over.set()
         unit.kill()
         await supervising
 
