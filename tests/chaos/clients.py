@@ -22,8 +22,8 @@ PENDING: Literal["pending"] = "pending"
 State = Literal["following", "pending"] | None
 
 MEMBERS = 3
-REST_SECONDS = 0.3
-GIVES_UP = 0.2
+REST_SECONDS = 0.2
+GIVES_UP = 0.1
 """How often a client does not try again."""
 
 SETTLED_SECONDS = 3.0

@@ -29,14 +29,14 @@ from tests.setups import MANY, Prepare
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("prepare", [MANY], indirect=True)]
 
 SECONDS = 60.0
-SEED = 4
+SEED = 5
 CLIENTS = 20
 
-LIVES_SECONDS = (3.0, 7.0)
+LIVES_SECONDS = (4.0, 8.0)
 """How long there is peace before one of the two processes is killed."""
 
-PEACE_SECONDS = (0.5, 2.0)
-FAULT_SECONDS = (0.0, 0.8)
+PEACE_SECONDS = (1.0, 4.0)
+FAULT_SECONDS = (0.0, 0.6)
 FAULTS = (Fault.RESET, Fault.LOSE_ANSWERS, Fault.HANG, Fault.REFUSE)
 
 WITHIN_SECONDS = 120.0
