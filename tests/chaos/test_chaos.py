@@ -29,7 +29,7 @@ from tests.setups import MANY, Prepare
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("prepare", [MANY], indirect=True)]
 
 SECONDS = 60.0
-SEED = 5
+SEED = 4
 CLIENTS = 20
 
 LIVES_SECONDS = (4.0, 8.0)

@@ -28,7 +28,7 @@ CONNECTIONS = 32
 EPOCH_SECONDS = 86_400
 
 FAILURES = (exceptions.RedisError, OSError, RuntimeError)
-"""What redis-py raises; OSError includes the TimeoutError of asyncio. uvloop has a RuntimeError for a connection that has
+"""What redis-py raises; OSError includes the TimeoutError of asyncio. RuntimeError is uvloop's, when a connection has
 just ended."""
 
 _REASONS: dict[type[Exception], str] = {
