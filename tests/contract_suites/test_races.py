@@ -14,7 +14,9 @@ from tests.contract_suites.scene import NOON, Store, account, after, everything_
 
 from pet.domain.effects import effects_of
 from pet.domain.events import FollowCreated, UserCreated, UserUpdated
+from pet.domain.follows import FollowState
 from pet.domain.ids import SessionId, UserId, new_uuid7
+from pet.domain.stats import Stats
 from pet.domain.viewers import Role, Viewer
 from pet.storage.mongo.database import Operations
 from pet.storage.sql.database import Statements
@@ -111,6 +113,36 @@ async def test_a_name_that_two_creations_take_goes_to_the_later_one(store: Store
 
     await asyncio.gather(create(users[0], 0), create(users[1], lead))
     assert list(await store.profiles.get_many(users)) == [users[1]]
+
+
+@pytest.mark.usefixtures("slowed")
+@pytest.mark.parametrize("is_followed_before", [False, True])
+@pytest.mark.parametrize("lead", [-4, -3, -2, -1, 0, 1, 2, 3, 4])
+async def test_an_unfollow_that_races_a_follow_comes_before_or_after_it(
+    store: Store, lead: int, is_followed_before: bool
+) -> None:
+    ann, bob = await store.profile("ann"), await store.profile("bob")
+    if is_followed_before:
+        await store.follow(ann, bob)
+
+    async def follow() -> int:
+        await asyncio.sleep(max(0, -lead) * PAUSE_SECONDS)
+        _, events = await store.follows.add(ann, bob, following(ann, bob))
+        await store.deliver(*events)
+        return len(events)
+
+    async def unfollow() -> int:
+        await asyncio.sleep(max(0, lead) * PAUSE_SECONDS)
+        events = await store.follows.remove(ann, bob, only=None, at=NOON)
+        await store.deliver(*events)
+        return len(events)
+
+    made, ended = await asyncio.gather(follow(), unfollow())
+    left = is_followed_before + made - ended
+    states = {bob: FollowState.FOLLOWING} if left else {}
+    assert (await store.follows.states(ann, [bob]), await store.pending()) == (states, [])
+    shown = [(await store.shown(person)).stats for person in (ann, bob)]
+    assert shown == [Stats(following=left), Stats(followers=left)]
 
 
 @pytest.mark.usefixtures("slowed")

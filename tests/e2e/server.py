@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,9 +115,15 @@ async def serve(data_dir: Path, *, port: int | None = None, **settings: str) -> 
 async def start(data_dir: Path, port: int, **settings: str) -> asyncio.subprocess.Process:
     """Start `pet serve` and do not wait for it."""
     chosen = {"data_dir": str(data_dir), "port": str(port), "rate_limits": "off", **settings}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PET_")}
-    environment |= {f"PET_{name.upper()}": value for name, value in chosen.items()}
-    return await asyncio.create_subprocess_exec(PET, "serve", env=environment, stderr=asyncio.subprocess.PIPE)
+    return await asyncio.create_subprocess_exec(
+        PET, "serve", env=environment_of(chosen), stderr=asyncio.subprocess.PIPE
+    )
+
+
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process that has these settings and no others; names are without their prefix."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PET_")}
+    return others | {f"PET_{name.upper()}": value for name, value in settings.items()}
 
 
 def kept_files(media: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from tests import media_factory
 from tests.conftest import Person
 from tests.e2e import server as servers
 from tests.e2e.server import DEADLINE, Server, free_port, serve, start
-from tests.engines.rabbitmq import Listener, listening
+from tests.engines.rabbitmq import Listener, listening, pet_with
 
 pytestmark = pytest.mark.slow
 
@@ -30,22 +30,11 @@ TAKEOVER_SECONDS = 5.0
 SILENCE_SECONDS = 15.0
 """How long the broker may take to give up a connection that is open but silent: three heartbeats, and something."""
 
-PROGRAM = """#!{python}
-import pet.storage.amqp.exchange
-pet.storage.amqp.exchange.EXCHANGE = "{exchange}"
-from pet.cli import main
-if __name__ == "__main__":  # worker processes import this
-    main()
-"""
-
 
 @pytest.fixture(autouse=True)
 def _own_exchange(tmp_path: Path, exchange_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `pet` use this test's exchange: another test session may be using the same broker."""
-    program = tmp_path / "pet"
-    program.write_text(PROGRAM.format(python=sys.executable, exchange=exchange_name))
-    program.chmod(0o755)
-    monkeypatch.setattr(servers, "PET", program)
+    monkeypatch.setattr(servers, "PET", pet_with(exchange_name, tmp_path))
 
 
 @pytest.fixture

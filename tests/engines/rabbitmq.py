@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -25,6 +27,14 @@ from pet.domain.publishing import AnotherPublishes, Exchange
 URL_VARIABLE = "PET_TEST_AMQP_URL"
 DEADLINE = 20.0
 """Seconds after which a test gives up: far more than anything takes."""
+
+_PROGRAM = """#!{python}
+import pet.storage.amqp.exchange
+pet.storage.amqp.exchange.EXCHANGE = "{exchange}"
+from pet.cli import main
+if __name__ == "__main__":  # worker processes import this
+    main()
+"""
 
 
 @dataclass
@@ -107,3 +117,11 @@ def required_url() -> str:
     if not url:
         pytest.skip(f"{URL_VARIABLE} names no RabbitMQ broker")
     return url
+
+
+def pet_with(exchange: str, folder: Path) -> Path:
+    """Write a `pet` that takes a test's own exchange for that of the service."""
+    program = folder / "pet"
+    program.write_text(_PROGRAM.format(python=sys.executable, exchange=exchange))
+    program.chmod(0o755)
+    return program

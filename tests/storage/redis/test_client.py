@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -143,6 +144,20 @@ async def test_a_connection_that_redis_has_closed_is_not_used_again(server: Redi
                 await operator.client_kill_filter(_id=other["id"])
     await asyncio.sleep(0.05)
     assert await server.answers()
+
+
+def test_writing_to_a_connection_that_has_just_ended_counts_as_away_on_uvloop(redis_url: str) -> None:
+    async def write_too_late() -> None:
+        async with opened_redis(redis_url) as server:
+            connection = await server._pool.get_connection()
+            connection._writer.transport.abort()
+            await asyncio.sleep(0)
+            with pytest.raises(RedisAway):
+                await server.ask(lambda: connection.send_command("PING"))
+            assert server.is_away
+            await server._pool.release(connection)
+
+    uvloop.run(write_too_late())
 
 
 async def test_a_redis_that_cannot_be_written_counts_as_away(tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ CONNECTIONS = 32
 
 EPOCH_SECONDS = 86_400
 
-FAILURES = (exceptions.RedisError, OSError)
-"""What redis-py raises; OSError includes the TimeoutError of asyncio."""
+FAILURES = (exceptions.RedisError, OSError, RuntimeError)
+"""What redis-py raises; OSError includes the TimeoutError of asyncio. RuntimeError is uvloop's, when a connection has
+just ended."""
 
 _REASONS: dict[type[Exception], str] = {
     exceptions.BusyLoadingError: "is still loading its data. Start again when it has finished.",
