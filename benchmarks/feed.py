@@ -105,6 +105,20 @@ def reading(parts: Parts, size: int) -> Case:
     return read
 
 
+def merging(size: int) -> Case:
+    """Return what reads the same page by a plain merge of all followees' activities, to compare with."""
+    select = (
+        "SELECT * FROM activity WHERE actor_id IN"
+        " (SELECT following_id FROM follow WHERE follower_id = ? AND state = 'following')"
+        " ORDER BY created_ms DESC, object_id DESC LIMIT 21"
+    )
+
+    async def read() -> None:
+        assert len(await Database().rows(select, numbered("b", size))) == 21
+
+    return read
+
+
 def publishing(parts: Parts, size: int) -> Case:
     """Return what publishes a track of someone with so many followers, as far as the answer waits for it."""
     owner = UserId(numbered("c", size))
@@ -161,6 +175,8 @@ async def main() -> None:
             kind = url.partition(":")[0]
             reads = await medians({f"{size:,}": reading(parts, size) for size in FOLLOWEES}, ROUNDS)
             report(f"A page of the feed by followees, {kind}:", reads)
+            merges = await medians({f"{size:,}": merging(size) for size in FOLLOWEES}, ROUNDS // 4)
+            report(f"The same by a plain merge over all followees, {kind}:", merges)
             writes = await medians({f"{size:,}": publishing(parts, size) for size in FOLLOWERS}, ROUNDS // 4)
             report(f"Publishing by followers, as far as the answer waits, {kind}:", writes)
             started, steps = time.perf_counter(), 0

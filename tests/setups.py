@@ -23,13 +23,14 @@ Prepare = Callable[[Path], dict[str, Any]]
 
 EMBEDDED = "embedded"
 MANY = "many"
+POSTGRES = "postgres"
 on_embedded = pytest.mark.parametrize("prepare", [EMBEDDED], indirect=True)
 """For a test that breaks an engine in a way of its own, or looks into it."""
 
 
 def prepare_on(name: str, request: pytest.FixtureRequest) -> Prepare:
     """Return what prepares the set-up of a name; the engines that it needs are started when they do not run yet."""
-    return SET_UPS[name](request)
+    return EVERY_SET_UP[name](request)
 
 
 def _embedded(request: pytest.FixtureRequest) -> Prepare:
@@ -43,9 +44,15 @@ def _embedded(request: pytest.FixtureRequest) -> Prepare:
     return prepare
 
 
+def _postgres(request: pytest.FixtureRequest) -> Prepare:
+    """Stand on PostgreSQL alone, which keeps the documents too, and a folder."""
+    new_database = _databases(request)
+    return lambda _: {"database_url": new_database()}
+
+
 def _many(request: pytest.FixtureRequest) -> Prepare:
     """Stand on servers, as many machines would: PostgreSQL, MongoDB, Redis and an S3-compatible store."""
-    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    new_database = _databases(request)
     # Directly: behind a link that may fail, the driver would go round it, to where the replica set says that it is.
     documents_url = f"{request.getfixturevalue('mongo_url')}/whole?directConnection=true"
     redis_url: str = request.getfixturevalue("redis_url")
@@ -56,11 +63,8 @@ def _many(request: pytest.FixtureRequest) -> Prepare:
         with MongoClient[dict[str, Any]](documents_url) as mongo:
             for name in mongo["whole"].list_collection_names():
                 mongo["whole"][name].delete_many({})  # the indexes stay: making them takes longer than most tests
-        database = f"pet_{secrets.token_hex(8)}"
-        _run(postgres.execute(f"CREATE DATABASE {database} TEMPLATE {TEMPLATE} STRATEGY file_copy"))
-        request.addfinalizer(lambda: _run(postgres.execute(f"DROP DATABASE {database} WITH (FORCE)")))
         return {
-            "database_url": postgres.url(database),
+            "database_url": new_database(),
             "documents_url": documents_url,
             "redis_url": redis_url,
             "media_url": bucket.url,
@@ -70,7 +74,22 @@ def _many(request: pytest.FixtureRequest) -> Prepare:
     return prepare
 
 
+def _databases(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Return what makes a migrated PostgreSQL database that is dropped with the test, and gives its URL."""
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+
+    def new_database() -> str:
+        database = f"pet_{secrets.token_hex(8)}"
+        _run(postgres.execute(f"CREATE DATABASE {database} TEMPLATE {TEMPLATE} STRATEGY file_copy"))
+        request.addfinalizer(lambda: _run(postgres.execute(f"DROP DATABASE {database} WITH (FORCE)")))
+        return postgres.url(database)
+
+    return new_database
+
+
 SET_UPS: dict[str, Callable[[pytest.FixtureRequest], Prepare]] = {EMBEDDED: _embedded, MANY: _many}
+EVERY_SET_UP = SET_UPS | {POSTGRES: _postgres}
+"""Also what differs from the others by its documents alone: for tests that compare everything with everything."""
 
 
 def kept_objects(settings: Settings) -> list[PurePosixPath]:

@@ -14,7 +14,7 @@ from tests.conftest import PASSWORD, Person, Service, starting
 from tests.media_factory import flac, jpeg, m4a_aac, mp3, ogg_opus, png, wav, webp
 from tests.rest_compat.conftest import accept, session_fixture, upload_song
 from tests.rest_compat.golden import Naming
-from tests.setups import SET_UPS, Prepare, prepare_on
+from tests.setups import EVERY_SET_UP, Prepare, prepare_on
 
 PAGES = ("", "?limit=2")
 Answer = tuple[str, int, bytes]
@@ -156,7 +156,7 @@ async def mistake_everything(story: Story, ann: Person, bob: Person, kim: Person
 @pytest.fixture
 def every_prepare(request: pytest.FixtureRequest) -> dict[str, Prepare]:
     """What prepares each set-up, by its name."""
-    return {name: prepare_on(name, request) for name in SET_UPS}
+    return {name: prepare_on(name, request) for name in EVERY_SET_UP}
 
 
 @session_fixture
