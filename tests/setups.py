@@ -15,6 +15,7 @@ import pytest
 from pymongo import MongoClient
 
 from pet.settings import Settings
+from tests.engines.mongo import leftovers_of_the_driver_collected
 from tests.engines.postgres import TEMPLATE, PostgresServer
 from tests.engines.s3 import Bucket, client_of
 
@@ -57,6 +58,12 @@ def _many(request: pytest.FixtureRequest) -> Prepare:
     documents_url = f"{request.getfixturevalue('mongo_url')}/whole?directConnection=true"
     redis_url: str = request.getfixturevalue("redis_url")
     bucket: Bucket = request.getfixturevalue("s3_bucket")
+
+    def collect_leftovers() -> None:
+        with leftovers_of_the_driver_collected():
+            pass
+
+    request.addfinalizer(collect_leftovers)
 
     def prepare(data_dir: Path) -> dict[str, Any]:
         del data_dir
