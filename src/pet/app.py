@@ -31,6 +31,7 @@ from pet.domain.live_feed import LiveFeed
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
+from pet.domain.purging import Purge
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
@@ -115,8 +116,8 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         limits = chosen.limits or engines.shared.limits
 
         async def purge(user_id: UserId) -> None:
-            """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
-            await file_service.purge(user_id)
+            """Remove what belonged to a deleted user; that delivers events in turn, so the two need each other."""
+            await everything_of(user_id)
 
         async def remove_bytes(blob_key: str) -> None:
             """Remove the bytes of a deleted file."""
@@ -127,10 +128,17 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             engines.documents.projections,
             engines.shared.broadcast,
             clock,
-            purge_files=purge,
+            purge=purge,
             remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
+        everything_of = Purge(
+            engines.shared.session_cache,
+            engines.documents.projections,
+            file_service,
+            engines.documents.plays,
+            engines.accounts,
+        )
         signer = JwtSigner(secret, ISSUER)
         sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
         profiles = ProfileService(engines.documents.profiles, delivery, clock)

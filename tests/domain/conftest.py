@@ -15,11 +15,13 @@ from pet.domain.events import Event
 from pet.domain.files import FileService
 from pet.domain.ids import UserId
 from pet.domain.outbox import Outbox
+from pet.domain.purging import Purge
 from pet.domain.uploads import UploadService
 from pet.inspection.pool import WorkerInspector
 from pet.storage.blobs.folder import FolderBlobs, open_folder
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.embedded.limits import UnlimitedRateLimits
+from pet.storage.embedded.session_cache import EmbeddedSessionCache
 
 
 @dataclass
@@ -33,6 +35,9 @@ class House:
     def __post_init__(self) -> None:
         self.delivery = self.delivering([self.store.outbox])
         self.files = FileService(self.store.files, self.blobs, self.delivery, self.store.clock)
+        self.purge = Purge(
+            EmbeddedSessionCache(), self.store.projections, self.files, self.store.plays, self.store.accounts
+        )
 
     def delivering(self, outboxes: Sequence[Outbox]) -> Delivery:
         """Return what delivers the events of some outboxes."""
@@ -41,15 +46,15 @@ class House:
             self.store.projections,
             self.broadcast,
             self.store.clock,
-            purge_files=self._purge_files,
+            purge=self._purge,
             remove_bytes=self._remove_bytes,
         )
 
     async def _remove_bytes(self, blob_key: str) -> None:
         await self.files.remove_bytes(blob_key)
 
-    async def _purge_files(self, user_id: UserId) -> None:
-        await self.files.purge(user_id)
+    async def _purge(self, user_id: UserId) -> None:
+        await self.purge(user_id)
 
     @property
     def uploads(self) -> UploadService:

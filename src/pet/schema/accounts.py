@@ -238,11 +238,21 @@ async def revoke_session(
 
 
 async def delete_account(
-    info: Info, password: Annotated[str, strawberry.argument(description="The account's password, as the proof.")]
+    info: Info,
+    password: Annotated[str, strawberry.argument(description="The viewer's own password, as the proof.")],
+    user_id: Annotated[
+        strawberry.ID | None,
+        strawberry.argument(description="Whose account; without it the viewer's own. An admin may name anyone."),
+    ] = None,
 ) -> SuccessPayload:
-    """Remove the viewer's account and everything that belongs to it."""
+    """Remove an account and everything that belongs to it."""
     context = info.context
-    await context.services.accounts.delete(context.client, context.required_viewer.user_id, password=password)
+    viewer, whose = context.required_viewer, parse_uuid(user_id) if user_id else None
+    if user_id and whose is None:
+        raise NotFound("User not found", field="userId")
+    await context.services.accounts.delete(
+        context.client, viewer, password=password, user_id=UserId(whose) if whose else None
+    )
     return SuccessPayload(success=True)
 
 

@@ -105,7 +105,9 @@ class Mutation:
     )
     revoke_session: SuccessPayload | None = _mutation(revoke_session, SuccessPayload, "End one of one's own sessions.")
     delete_account: SuccessPayload | None = _mutation(
-        delete_account, SuccessPayload, "Remove one's account and everything that belongs to it."
+        delete_account,
+        SuccessPayload,
+        "Remove one's account and everything that belongs to it. An admin may remove anyone's.",
     )
     update_profile: UpdateProfilePayload | None = _mutation(
         update_profile, UpdateProfilePayload, "Change one's own profile."

@@ -77,6 +77,8 @@ CHANGES: dict[str, Read] = {
     "mark_published": lambda s: s.outbox.mark_published([EventId("a"), EventId("b")]),
     "trim_plays": lambda s: s.plays.trim(before=NOON),
     "purge": lambda s: s.projections.purge(ANN),
+    "purge_plays": lambda s: s.plays.purge(ANN),
+    "forget_account": lambda s: s.accounts.forget(ANN),
     "remove_file": lambda s: s.files.remove(FileId("000000000001"), after(5)),
     "unfollow": lambda s: s.follows.remove(ANN, BOB, only=None, at=NOON),
     "profile": lambda s: s.profile("newcomer"),
