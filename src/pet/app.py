@@ -20,6 +20,7 @@ from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
+from pet.domain.exports import ExportService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -28,6 +29,7 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
+from pet.domain.personal_data import PersonalData
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
@@ -45,6 +47,7 @@ from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.errors import on_domain_error, on_http_error
+from pet.rest_compat.exports import export_routes
 from pet.rest_compat.routes import legacy_routes
 from pet.schema.endpoint import GraphQLEndpoint
 from pet.schema.executing import OperationRules
@@ -55,6 +58,7 @@ from pet.security.passwords import Argon2Hasher
 from pet.security.tokens import JwtSigner
 from pet.services import Services
 from pet.settings import Settings, SettingsError
+from pet.storage.archives import open_zip
 from pet.storage.presence import present
 from pet.upkeep import Upkeep, recover, sweep
 
@@ -132,11 +136,13 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
+        exports = _exports(engines, limits, clock)
         everything_of = Purge(
             engines.shared.session_cache,
             engines.documents.projections,
             file_service,
             engines.documents.plays,
+            exports,
             engines.accounts,
         )
         signer = JwtSigner(secret, ISSUER)
@@ -150,6 +156,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             profiles=profiles,
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
+            exports=exports,
             follows=follows,
             feed=FeedService(engines.documents.activities, visibility),
             live_feed=LiveFeed(
@@ -223,12 +230,27 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
     return lifespan
 
 
+def _exports(engines: Engines, limits: RateLimits, clock: Clock) -> ExportService:
+    documents = engines.documents
+    data = PersonalData(
+        engines.accounts,
+        engines.sessions,
+        documents.profiles,
+        documents.files,
+        documents.follows,
+        documents.activities,
+        clock,
+    )
+    return ExportService(engines.exports, engines.accounts, data, engines.blobs, open_zip, limits, clock)
+
+
 def _upkeep(parts: Parts) -> Upkeep:
     engines = parts.engines
     return Upkeep(
         parts.delivery,
         engines.documents.projections,
         parts.services.uploads,
+        parts.services.exports,
         engines.documents.plays,
         parts.services.listeners,
         Sampler(parts.services.audit, parts.metrics),
@@ -261,6 +283,7 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         *(explored(graphql) if settings.graphiql else [Route("/graphql", graphql)]),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
+        *export_routes(),
         *welcome_routes(media_origin),
         *health_routes(parts.engines.checks),
         *metrics_routes(parts.metrics),

@@ -18,6 +18,7 @@ from pet.domain.broadcast import Broadcast
 from pet.domain.delivery import Projections
 from pet.domain.errors import Unavailable
 from pet.domain.events import Event
+from pet.domain.exports import Exports
 from pet.domain.feed import Activities
 from pet.domain.files import Files
 from pet.domain.follows import Follows
@@ -41,6 +42,7 @@ from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
+from pet.storage.sql.exports import SqlExports
 from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
 from pet.storage.sql.follows import SqlFollows
@@ -86,6 +88,7 @@ class Engines:
 
     accounts: Accounts
     sessions: Sessions
+    exports: Exports
     documents: Documents
     shared: Shared
     blobs: OpenBlobs
@@ -114,6 +117,7 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
         yield Engines(
             accounts=SqlAccounts(database),
             sessions=SqlSessions(database),
+            exports=SqlExports(database),
             documents=documents,
             shared=await _shared(settings, stack, checks, outboxes, clock),
             blobs=blobs,

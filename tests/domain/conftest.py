@@ -12,16 +12,28 @@ from tests.contract_suites.scene import Store
 
 from pet.domain.delivery import Delivery
 from pet.domain.events import Event
+from pet.domain.exports import ExportService
 from pet.domain.files import FileService
 from pet.domain.ids import UserId
+from pet.domain.media import Blobs
 from pet.domain.outbox import Outbox
+from pet.domain.personal_data import PersonalData
 from pet.domain.purging import Purge
 from pet.domain.uploads import UploadService
 from pet.inspection.pool import WorkerInspector
+from pet.storage.archives import open_zip
 from pet.storage.blobs.folder import FolderBlobs, open_folder
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.embedded.limits import UnlimitedRateLimits
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
+
+
+def exporting(store: Store, blobs: Blobs) -> ExportService:
+    """Return what makes archives of what a store holds."""
+    data = PersonalData(
+        store.accounts, store.sessions, store.profiles, store.files, store.follows, store.activities, store.clock
+    )
+    return ExportService(store.exports, store.accounts, data, blobs, open_zip, UnlimitedRateLimits(), store.clock)
 
 
 @dataclass
@@ -35,8 +47,14 @@ class House:
     def __post_init__(self) -> None:
         self.delivery = self.delivering([self.store.outbox])
         self.files = FileService(self.store.files, self.blobs, self.delivery, self.store.clock)
+        self.exports = exporting(self.store, self.blobs)
         self.purge = Purge(
-            EmbeddedSessionCache(), self.store.projections, self.files, self.store.plays, self.store.accounts
+            EmbeddedSessionCache(),
+            self.store.projections,
+            self.files,
+            self.store.plays,
+            self.exports,
+            self.store.accounts,
         )
 
     def delivering(self, outboxes: Sequence[Outbox]) -> Delivery:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pet.domain.accounts import Accounts
 from pet.domain.delivery import Projections
+from pet.domain.exports import ExportService
 from pet.domain.files import FileService
 from pet.domain.ids import UserId
 from pet.domain.plays import Plays
@@ -23,12 +24,14 @@ class Purge:
         projections: Projections,
         files: FileService,
         plays: Plays,
+        exports: ExportService,
         accounts: Accounts,
     ) -> None:
         self._session_cache = session_cache
         self._projections = projections
         self._files = files
         self._plays = plays
+        self._exports = exports
         self._accounts = accounts
 
     async def __call__(self, user_id: UserId) -> None:
@@ -41,4 +44,5 @@ class Purge:
         await self._projections.purge(user_id)
         await self._files.purge(user_id)
         await self._plays.purge(user_id)
+        await self._exports.purge(user_id)
         await self._accounts.forget(user_id)

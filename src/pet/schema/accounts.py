@@ -16,6 +16,7 @@ from pet.domain.sessions import TokenPair
 from pet.schema.call import Info
 from pet.schema.connections import After, First
 from pet.schema.errors import Payload
+from pet.schema.exports import DataExport, data_export_of
 from pet.schema.follows import FollowRequestConnection, follow_requests
 from pet.schema.profile_parts import RoleName
 from pet.schema.profiles import Profile
@@ -86,6 +87,10 @@ class User:
     async def sessions(self, info: Info) -> list[Session]:
         listed = await info.context.services.accounts.sessions.listed(self.account.user_id)
         return [Session(entity=session) for session in listed]
+
+    @strawberry.field(description="The archive of everything that is kept of the person; null when there is none.")
+    async def data_export(self, info: Info) -> DataExport | None:
+        return await data_export_of(info, self.account.user_id)
 
     @strawberry.field(description="Who asks to follow, the newest request first.")
     async def follow_requests(self, info: Info, first: First = None, after: After = None) -> FollowRequestConnection:

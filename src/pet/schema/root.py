@@ -24,6 +24,7 @@ from pet.schema.accounts import (
 )
 from pet.schema.errors import Payload, UserErrors
 from pet.schema.executing import OperationRules, Schema
+from pet.schema.exports import ExportMyDataPayload, export_my_data
 from pet.schema.feed import Activity, ActivityConnection, ProfileUpdated, TrackPublished, feed, feed_activity
 from pet.schema.files import Track, track
 from pet.schema.follows import (
@@ -108,6 +109,12 @@ class Mutation:
         delete_account,
         SuccessPayload,
         "Remove one's account and everything that belongs to it. An admin may remove anyone's.",
+    )
+    export_my_data: ExportMyDataPayload | None = _mutation(
+        export_my_data,
+        ExportMyDataPayload,
+        "Have an archive of one's own data made, in the background; `me.dataExport` tells how it stands. One is made at"
+        " a time and one a day: asked for sooner, that one is returned.",
     )
     update_profile: UpdateProfilePayload | None = _mutation(
         update_profile, UpdateProfilePayload, "Change one's own profile."

@@ -47,6 +47,7 @@ IN_ORDER: dict[str, Read] = {
     "states": lambda s: s.follows.states(ANN, [BOB]),
     "following_ids": lambda s: s.follows.following_ids([ANN, BOB]),
     "activity_by_id": lambda s: s.activities.find(ObjectId("a")),
+    "activities_of_one": lambda s: s.activities.of_actor(ANN, after=HERE, limit=20),
     "waiting": lambda s: s.outbox.waiting(limit=20),
     "waiting_of_user": lambda s: s.outbox.waiting(ANN, upto=EventId("z"), limit=20),
     "troubled": lambda s: s.outbox.troubled(limit=20),
@@ -60,6 +61,8 @@ IN_ORDER: dict[str, Read] = {
     "session": lambda s: s.sessions.find(SessionId("a")),
     "sessions": lambda s: s.sessions.of_user(ANN, NOON),
     "open_sessions": lambda s: s.sessions.open_among([SessionId("a"), SessionId("b")], NOON),
+    "export_of_user": lambda s: s.exports.find(ANN),
+    "ended_exports": lambda s: s.exports.ended(now=NOON, limit=20),
 }
 SORTED: dict[str, Read] = {
     "search": lambda s: s.profiles.page(after=None, limit=20, search="an"),
@@ -78,8 +81,11 @@ CHANGES: dict[str, Read] = {
     "trim_plays": lambda s: s.plays.trim(before=NOON),
     "purge": lambda s: s.projections.purge(ANN),
     "purge_plays": lambda s: s.plays.purge(ANN),
-    "forget_account": lambda s: s.accounts.forget(ANN),
     "remove_file": lambda s: s.files.remove(FileId("000000000001"), after(5)),
+    "forget_account": lambda s: s.accounts.forget(ANN),
+    "claim_export": lambda s: s.exports.claim(now=NOON, until=after(5)),
+    "end_exports": lambda s: s.exports.end(now=NOON),
+    "end_exports_of_user": lambda s: s.exports.end(now=NOON, user_id=ANN),
     "unfollow": lambda s: s.follows.remove(ANN, BOB, only=None, at=NOON),
     "profile": lambda s: s.profile("newcomer"),
 }
