@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from pet.cli import main
@@ -22,17 +19,6 @@ from tests.media_factory import mp3
 
 ROOT = Path(__file__).parents[1]
 SECRET = "the-password-of-the-database"
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Take the log of a command away again: it writes to a stream that is closed when the command ends."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    structlog.reset_defaults()
 
 
 @pytest.fixture
