@@ -28,6 +28,7 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
+from pet.domain.login_guard import LoginGuard
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
@@ -139,11 +140,12 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         signing_keys = signing_keys_of(settings)
         signer = JwtSigner(secret, ISSUER, keys=signing_keys)
         sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
+        guard = LoginGuard(engines.networks, engines.shared.failures, limits, clock)
         profiles = ProfileService(engines.documents.profiles, delivery, clock)
         follows = FollowService(engines.documents.follows, delivery, clock)
         visibility = Visibility(profiles, follows)
         services = Services(
-            accounts=AccountService(engines.accounts, sessions, hasher, limits, delivery, clock),
+            accounts=AccountService(engines.accounts, sessions, hasher, guard, limits, delivery, clock),
             audit=AuditService(engines.documents.audits),
             profiles=profiles,
             files=file_service,

@@ -10,10 +10,12 @@ from tests.domain.conftest import House
 from pet.domain.accounts import Account, AccountService
 from pet.domain.errors import Conflict, Invalid, Unauthenticated
 from pet.domain.events import UserDeleted, UserUpdated
+from pet.domain.login_guard import LoginGuard
 from pet.domain.sessions import SessionService
 from pet.domain.times import utc_now
 from pet.domain.viewers import Client, Role, Viewer
 from pet.security.tokens import JwtSigner
+from pet.storage.embedded.failures import UncountedFailures
 from pet.storage.embedded.limits import UnlimitedRateLimits
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
 
@@ -58,7 +60,9 @@ def accounts(house: House, hasher: PlainHasher) -> AccountService:
     store.clock.now = utc_now()
     signer = JwtSigner(b"0" * 32, "https://pet.example")
     sessions = SessionService(store.sessions, EmbeddedSessionCache(), signer, store.clock)
-    return AccountService(store.accounts, sessions, hasher, UnlimitedRateLimits(), house.delivery, store.clock)
+    limits = UnlimitedRateLimits()
+    guard = LoginGuard(store.networks, UncountedFailures(), limits, store.clock)
+    return AccountService(store.accounts, sessions, hasher, guard, limits, house.delivery, store.clock)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pet.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from pet.domain.events import Event, UserCreated, UserDeleted, UserUpdated
 from pet.domain.ids import SessionId, UserId, new_uuid7
 from pet.domain.limits import LOGIN, REGISTER, RateLimits, charged
+from pet.domain.login_guard import LoginGuard
 from pet.domain.passwords import PasswordHasher
 from pet.domain.sessions import SessionService, TokenPair
 from pet.domain.texts import identity_key
@@ -91,6 +92,7 @@ class AccountService:
         accounts: Accounts,
         sessions: SessionService,
         hasher: PasswordHasher,
+        guard: LoginGuard,
         limits: RateLimits,
         delivery: Delivery,
         clock: Clock,
@@ -98,6 +100,7 @@ class AccountService:
         self._accounts = accounts
         self.sessions = sessions
         self._hasher = hasher
+        self._guard = guard
         self._limits = limits
         self._delivery = delivery
         self._clock = clock
@@ -114,6 +117,7 @@ class AccountService:
         """
         async with charged(self._limits, REGISTER, client.address):
             account = await self.create(email=email, username=username, password=password, role=_chosen_role(role))
+            await self._guard.welcome(client, account.user_id)
             return account, await self.sessions.open(account.user_id, client)
 
     async def create(self, *, email: str, username: str, password: str, role: Role) -> Account:
@@ -142,12 +146,12 @@ class AccountService:
         """Prove who one is, and start a session.
 
         Raises:
-            RateLimited: five attempts were made this minute from this address, or for this account.
+            RateLimited: five attempts were made this minute from this address, or too many failed (`LoginGuard`).
             Unauthenticated: for any failure the same sentence, after the same time.
         """
-        by_account = f"account:{identity_key(email.strip())}"
-        async with charged(self._limits, LOGIN, f"address:{client.address}", by_account):
-            account = await self._proven(await self._accounts.find_by_email(email.strip()), password)
+        async with charged(self._limits, LOGIN, f"address:{client.address}"):
+            named = email.strip()[: MAX_EMAIL + 1]  # longer ones are nobody's, and take time to compare
+            account = await self._proven(client, await self._accounts.find_by_email(named), password, claimed=named)
             return account, await self._opened(account, client)
 
     async def refresh(self, refresh_token: str) -> tuple[Account, TokenPair]:
@@ -196,7 +200,7 @@ class AccountService:
         """
         _check_password(new_password, field="newPassword")
         async with charged(self._limits, LOGIN, f"address:{client.address}"):
-            account = await self._proven(await self._accounts.find(user_id), old_password)
+            account = await self._proven(client, await self._accounts.find(user_id), old_password, claimed=user_id)
         new_hash = await self._hasher.hash(new_password)
         kept = keep.session_id if keep and keep.user_id == user_id else None
         if not await self._accounts.change_password(
@@ -213,7 +217,7 @@ class AccountService:
             Unauthenticated: the password is wrong.
         """
         async with charged(self._limits, LOGIN, f"address:{client.address}"):
-            await self._proven(await self._accounts.find(user_id), password)
+            await self._proven(client, await self._accounts.find(user_id), password, claimed=user_id)
         event = UserDeleted(user_id=user_id, occurred_at=self._clock())
         if await self._accounts.remove(user_id, event):
             await self.sessions.forget_user(user_id)
@@ -234,8 +238,13 @@ class AccountService:
             await self._delivery.deliver([event])
         return replace(account, role=Role.ADMIN)
 
-    async def _proven(self, account: Account | None, password: str) -> Account:
-        """Return the account when the password is right; it takes as long when there is no account."""
+    async def _proven(self, client: Client, account: Account | None, password: str, *, claimed: str) -> Account:
+        """Return the account when the password is right; all takes as long when there is no account."""
+        user_id = account.user_id if account else None
+        async with self._guard.attempt(client, user_id=user_id, claimed=claimed):
+            return await self._checked(account, password)
+
+    async def _checked(self, account: Account | None, password: str) -> Account:
         known = account.password_hash if account else None
         if not await self._hasher.verify(known, password[: MAX_PASSWORD + 1]) or account is None:
             raise Unauthenticated(_WRONG)
@@ -244,7 +253,7 @@ class AccountService:
         new_hash = await self._hasher.hash(password)
         if await self._accounts.set_password(account.user_id, old_hash=account.password_hash, new_hash=new_hash):
             return replace(account, password_hash=new_hash)
-        return await self._proven(await self._accounts.find(account.user_id), password)
+        return await self._checked(await self._accounts.find(account.user_id), password)
 
     async def _opened(self, account: Account, client: Client) -> TokenPair:
         """Start a session; not for a password that was changed, or an account that went, while it was being proved.
