@@ -131,6 +131,26 @@ async def test_changing_a_password_ends_every_other_session_at_once(accounts: Ac
     assert other.session_id != own.session_id
 
 
+@pytest.mark.parametrize("password", ["ann@example.com", "sunshine", "short 1"])
+async def test_a_password_that_would_be_guessed_first_changes_nothing(
+    house: House, accounts: AccountService, ann: Account, password: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await accounts.change_password(HERE, ann.user_id, old_password=PASSWORD, new_password=password)
+    assert refusal.value.field == "newPassword"
+    assert await house.store.accounts.find(ann.user_id) == ann
+
+
+@pytest.mark.parametrize("password", ["bob.the.builder", "BOB@example.com", "sunshine", "short 1"])
+async def test_nobody_registers_with_a_password_that_would_be_guessed_first(
+    house: House, accounts: AccountService, password: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await accounts.register(HERE, email="bob@example.com", username="bob.the.builder", password=password)
+    assert refusal.value.field == "password"
+    assert await house.store.accounts.find_by_username("bob.the.builder") is None
+
+
 async def test_of_two_changes_of_a_password_at_once_one_is_told(
     house: House, accounts: AccountService, hasher: PlainHasher, ann: Account
 ) -> None:

@@ -13,15 +13,13 @@ from pet.domain.events import Event, UserCreated, UserDeleted, UserUpdated
 from pet.domain.ids import SessionId, UserId, new_uuid7
 from pet.domain.limits import LOGIN, REGISTER, RateLimits, charged
 from pet.domain.login_guard import LoginGuard
-from pet.domain.passwords import PasswordHasher
+from pet.domain.passwords import MAX_PASSWORD, PasswordHasher, check_is_no_name, check_password
 from pet.domain.sessions import SessionService, TokenPair
 from pet.domain.texts import identity_key
 from pet.domain.times import Clock
 from pet.domain.tokens import AccessClaims
 from pet.domain.viewers import Client, Role, Viewer
 
-MIN_PASSWORD = 8
-MAX_PASSWORD = 128
 MAX_EMAIL = 254
 """RFC 5321, section 4.5.3.1.3, less the angle brackets."""
 
@@ -128,7 +126,8 @@ class AccountService:
             Conflict: the email or the username is taken.
         """
         _check_username(username)
-        _check_password(password, field="password")
+        check_password(password, field="password")
+        check_is_no_name(password, (email.strip(), username), field="password")
         account = Account(
             user_id=UserId(new_uuid7()),
             email=_checked_email(email),
@@ -198,9 +197,10 @@ class AccountService:
             Unauthenticated: there is no such user, or the old password is wrong: the two are not told apart.
             Invalid: the new password is malformed.
         """
-        _check_password(new_password, field="newPassword")
+        check_password(new_password, field="newPassword")
         async with charged(self._limits, LOGIN, f"address:{client.address}"):
             account = await self._proven(client, await self._accounts.find(user_id), old_password, claimed=user_id)
+        check_is_no_name(new_password, (account.email, account.username), field="newPassword")
         new_hash = await self._hasher.hash(new_password)
         kept = keep.session_id if keep and keep.user_id == user_id else None
         if not await self._accounts.change_password(
@@ -286,13 +286,6 @@ def _check_username(username: str) -> None:
         raise Invalid(message, field="username")
     if username.lower() in RESERVED_USERNAMES:
         raise Invalid("This username is reserved. Please choose another one.", field="username")
-
-
-def _check_password(password: str, *, field: str) -> None:
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid(f"{field} must be {MIN_PASSWORD} to {MAX_PASSWORD} characters long.", field=field)
-    if any(char < " " for char in password):
-        raise Invalid(f"{field} must not contain control characters.", field=field)
 
 
 def _checked_email(email: str) -> str:

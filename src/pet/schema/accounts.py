@@ -130,7 +130,9 @@ class RegisterInput:
     username: str = strawberry.field(
         description="3 to 30 Latin letters, digits, dots, dashes and underscores; it never changes."
     )
-    password: str = strawberry.field(description="8 to 128 characters.")
+    password: str = strawberry.field(
+        description="8 to 128 characters; none of the commonest passwords, nor one's own email or username."
+    )
     role: RoleName | None = strawberry.field(default=None, description="musician or listener; without it: listener.")
 
 
@@ -147,7 +149,9 @@ class ChangePasswordInput:
     """Passwords."""
 
     old_password: str = strawberry.field(description="The password until now.")
-    new_password: str = strawberry.field(description="8 to 128 characters.")
+    new_password: str = strawberry.field(
+        description="8 to 128 characters; none of the commonest passwords, nor one's own email or username."
+    )
 
 
 @strawberry.type(description="The session that was opened or refreshed, or the mistakes.")
