@@ -241,6 +241,17 @@ async def revoke_session(
     return SuccessPayload(success=True)
 
 
+async def revoke_sessions(
+    info: Info,
+    keep_current: Annotated[
+        bool, strawberry.argument(description="Whether the session of this request's token goes on.")
+    ] = True,
+) -> SuccessPayload:
+    """End the viewer's sessions, all of them or all others."""
+    await info.context.services.accounts.sessions.revoke_all(info.context.required_viewer, keeps_current=keep_current)
+    return SuccessPayload(success=True)
+
+
 async def delete_account(
     info: Info, password: Annotated[str, strawberry.argument(description="The account's password, as the proof.")]
 ) -> SuccessPayload:
