@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -64,6 +65,16 @@ class Argon2Hasher:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._busy -= 1
+
+
+def measured_seconds(costs: HashingCosts, *, rounds: int = 3) -> float:
+    """Return the processor time of one hash on this machine, the best of some rounds; it does not count other work."""
+    argon2_hasher, seconds = _argon2(costs), []
+    for _ in range(rounds):
+        began = time.process_time()
+        argon2_hasher.hash(b"correct horse")
+        seconds.append(time.process_time() - began)
+    return min(seconds)
 
 
 def _argon2(costs: HashingCosts) -> argon2.PasswordHasher:
