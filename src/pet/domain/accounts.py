@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -30,6 +31,9 @@ _USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,30}")
 _EMAIL = re.compile(
     r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@(?:[^\s@<>\"(),:;\\\[\].\x00-\x1f\x7f]+\.)+[^\s@.\x00-\x1f\x7f]{2,}"
 )
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
+"""Categories of characters that make two emails look the same: marks of direction, spaces without width."""
+
 _WRONG = "Invalid credentials"
 
 
@@ -290,6 +294,7 @@ def _check_username(username: str) -> None:
 
 def _checked_email(email: str) -> str:
     text = email.strip()
-    if max(len(text), len(identity_key(text))) > MAX_EMAIL or not _EMAIL.fullmatch(text):
+    is_seen = not any(unicodedata.category(char) in _UNSEEN for char in text)
+    if max(len(text), len(identity_key(text))) > MAX_EMAIL or not _EMAIL.fullmatch(text) or not is_seen:
         raise Invalid("email must be a valid email address.", field="email")
     return text
