@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import statistics
 import time
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from pet.app import Overrides
+from pet.domain.ids import UserId
 from pet.hashing_costs import HashingCosts
 from pet.security.passwords import Argon2Hasher
 from tests.conftest import PASSWORD, Person, Service, StartService
@@ -206,6 +208,44 @@ async def test_a_pause_tells_nothing_of_the_password_or_the_account(service: Ser
         bodies.add(refused.text.replace(f" {seconds} ", " n "))
         assert 50 <= int(seconds) <= 60
     assert bodies == {'{"success":false,"error":"Too many requests. Please try again in n seconds."}'}
+
+
+@on_embedded
+async def test_a_flood_of_logins_is_turned_away_and_charged_to_nobody(start_service: StartService) -> None:
+    hasher = Argon2Hasher(HashingCosts(threads=1, waiting=1))
+    service: Service = await start_service(
+        rate_limits=True, trusted_proxies="127.0.0.1", overrides=Overrides(hasher=hasher)
+    )
+
+    def log_in(number: int) -> Awaitable[httpx.Response]:
+        given = {"email": f"no{number}@example.com", "password": "wrong horse 1"}
+        headers = {"X-Forwarded-For": f"198.51.100.{number}"}
+        return service.client.post("/auth/login", json=given, headers=headers)
+
+    answers = await asyncio.gather(*(log_in(number) for number in range(40)))
+    assert {answer.status_code for answer in answers} == {401, 500}
+    turned_away = next(number for number, answer in enumerate(answers) if answer.status_code == 500)
+    sentence = "Auth Service is temporarily unavailable. Please try again later."
+    assert answers[turned_away].json() == {"success": False, "error": sentence}
+    assert answers[turned_away].headers["retry-after"] == "5"
+    assert [(await log_in(turned_away)).status_code for _ in range(6)] == [401] * 5 + [429]
+    hasher.close()
+
+
+@on_embedded
+async def test_a_hash_is_made_anew_at_the_next_login_when_its_cost_has_changed(start_service: StartService) -> None:
+    cheap: Service = await start_service()
+    ann = await cheap.register("ann")
+    dear: Service = await start_service(password_hashing="memory=20,passes=2")
+    hashes = []
+    for password, status in (("wrong horse 1", 401), (PASSWORD, 200), (PASSWORD, 200)):
+        given = {"email": ann.email, "password": password}
+        assert (await dear.client.post("/auth/login", json=given)).status_code == status
+        account = await dear.engines.accounts.find(UserId(ann.user_id))
+        assert account is not None
+        hashes.append(account.password_hash)
+    assert [each.split("$")[3] for each in hashes] == ["m=19456,t=2,p=1", "m=20480,t=2,p=1", "m=20480,t=2,p=1"]
+    assert hashes[1] == hashes[2]
 
 
 @pytest.fixture
