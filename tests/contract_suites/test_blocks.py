@@ -113,7 +113,7 @@ async def test_whoever_is_blocked_does_not_end_it_by_unfollowing_nor_by_going_pu
     for only in (None, PENDING):
         assert await store.follows.remove(bob, ann, only=only, at=NOON) == ()
     event = FollowCreated(user_id=bob, following_id=ann, occurred_at=NOON)
-    assert (await store.follows.accept(bob, ann, event))[1] is False
+    assert await store.follows.accept(bob, ann, event) == (None, False)
     assert await store.projections.accept_requests(ann, asked_by=after(60)) == []
     assert await states(store, ann, bob) == (None, BLOCKED)
     assert await store.pending() == []

@@ -66,7 +66,7 @@ class MongoFollows:
             is_first = await mongo.update(FollowDocument, asked, {"$set": accepted})
             if is_first:
                 await store_event(mongo, event)
-            row = await mongo.row(FollowDocument, pair)
+            row = await mongo.row(FollowDocument, {**pair, "state": FollowState.FOLLOWING.value})
             return (_from_row(row) if row else None), is_first
 
         return await self._db.atomically(work)

@@ -64,7 +64,7 @@ class SqlFollows:
             is_first = await sql.run(update, states[0], newest_ms, follower_id, following_id, states[1]) == 1
             if is_first:
                 await store_event(sql, event)
-            row = await sql.row(_ONE, follower_id, following_id)
+            row = await sql.row(f"{_ONE} AND state = ?", follower_id, following_id, states[0])
             return (_from_row(row) if row else None), is_first
 
         return await self._db.atomically(work)
