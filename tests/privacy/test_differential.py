@@ -225,7 +225,8 @@ async def compare_page(world: World, viewer: str | None, owner: str) -> None:
 
     for kind, path in world.homes[owner].media().items():
         assert await world.opens(path, by=viewer) is sees, (viewer, owner, kind)
-    assert await world.opens(f"/media/avatar/{world.user_id(owner)}", by=viewer) is True
+    for path in (f"/media/avatar/{world.user_id(owner)}", f"/media/file/{world.homes[owner].avatar.file_id}"):
+        assert await world.opens(path, by=viewer) is True, (viewer, owner)
 
 
 def knows_follow(world: World, viewer: str | None, follower: str | None, followed: str) -> bool:

@@ -67,6 +67,7 @@ class Home:
     track: MediaFile
     other: MediaFile
     cover: MediaFile
+    avatar: MediaFile
     published: TrackUploaded
     activity_id: ObjectId
 
@@ -131,7 +132,7 @@ class World:
         assert updated is not None
         activities = await self.service.engines.documents.activities.of_events([published])
         activity_id = activities[published.event_id].object_id
-        self.homes[name] = Home(person, song, other, cover, published, activity_id)
+        self.homes[name] = Home(person, song, other, cover, avatar, published, activity_id)
         self.policy.people[name] = False
         self.policy.publish(name, song.file_id, at)
         self.policy.update(name, updated.updated_at)
@@ -219,11 +220,15 @@ class World:
         return answer
 
     async def opens(self, path: str, *, by: str | None) -> bool:
-        """Tell whether bytes are served; HEAD, where a GET would count a play."""
+        """Tell whether bytes are served."""
+        return await self.version(path, by=by) is not None
+
+    async def version(self, path: str, *, by: str | None) -> str | None:
+        """Return the entity tag of bytes, None where they are not served; by HEAD, where a GET would count a play."""
         method = "HEAD" if "/track/" in path or path.endswith(tuple(self._tracks())) else "GET"
         response = await self.service.client.request(method, path, headers=self.headers(by))
         assert response.status_code in (200, 404), response.text
-        return response.status_code == 200
+        return response.headers["etag"] if response.status_code == 200 else None
 
     async def heard(self, viewer: str) -> set[str]:
         """Return of whom a subscription of somebody's tells that they have published something."""
