@@ -216,7 +216,10 @@ DISPOSITIONS: dict[str, tuple[str, str]] = {
     "hidden": (".htaccess", 'filename="htaccess"'),
     "dots_alone": ("..", 'filename="file"'),
     "empty": ("", 'filename="file"'),
-    "composed_and_decomposed": ("é\u0439e\u0301.mp3", "filename=\"__e_.mp3\"; filename*=UTF-8''%C3%A9%D0%B9e%CC%81.mp3"),
+    "composed_and_decomposed": (
+        "é\u0439e\u0301.mp3",
+        "filename=\"__e_.mp3\"; filename*=UTF-8''%C3%A9%D0%B9e%CC%81.mp3",
+    ),
     "right_to_left_marks": (
         "\u200f\u0623\u061c.mp3",
         "filename=\"___.mp3\"; filename*=UTF-8''%E2%80%8F%D8%A3%D8%9C.mp3",

@@ -119,6 +119,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             status = HTTPStatus.NOT_ACCEPTABLE if isinstance(error, NotAcceptable) else STATUS[error.code]
             response = _refused(request, status, error.code, error.message)
             if isinstance(error, Unavailable):
+                log.warning(error.diagnosis, exc_info=error)
                 response.headers["Retry-After"] = str(error.retry_after_seconds)
             return response
 
@@ -127,7 +128,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         try:
             await self.run(socket)
         except Unavailable as error:
-            log.warning("an engine is down", exc_info=error)
+            log.warning(error.diagnosis, exc_info=error)
             await _close(socket, TRY_AGAIN_LATER, error.message)
         except Exception:
             log.exception("a WebSocket failed")

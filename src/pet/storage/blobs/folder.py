@@ -24,6 +24,7 @@ from pet.domain.ids import new_uuid7
 from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
+from pet.storage.space import unavailable
 
 CHUNK_BYTES = MIB
 
@@ -61,13 +62,18 @@ class FolderBlobs:
         return self._root
 
     async def answers(self) -> bool:
-        """Tell whether something can be written: a full or missing disk may still be read from."""
+        """Tell whether the folder is there and can be read."""
+        return await anyio.to_thread.run_sync(_is_readable, self._root)
+
+    async def has_room(self) -> bool:
+        """Tell whether something can be written: a full disk may still be read from."""
         try:
             async with self.stage() as staged:
                 await staged.write(b"ready?")
-        except (Unavailable, OSError):
+                async with staged.local_path():  # only now it is written
+                    return True
+        except Unavailable:
             return False
-        return True
 
     async def lend(self, key: str, method: str) -> str | None:
         """Return None: nobody but this machine reaches a folder."""
@@ -244,7 +250,7 @@ async def _in_thread(work: Callable[[*Arguments], None], *arguments: *Arguments)
     try:
         await anyio.to_thread.run_sync(work, *arguments)
     except OSError as error:
-        raise Unavailable(Service.MEDIA) from error
+        raise unavailable(Service.MEDIA, error) from error
 
 
 @contextmanager
@@ -256,6 +262,15 @@ def _translated() -> Iterator[None]:
         raise NotFound("File not found") from error
     except (BaseError, OSError) as error:
         raise Unavailable(Service.MEDIA) from error
+
+
+def _is_readable(folder: Path) -> bool:
+    """Tell whether a folder can be listed; one that was removed is made again, as an upload would do."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def _sync_folder(folder: Path) -> None:
