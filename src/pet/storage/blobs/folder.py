@@ -27,6 +27,9 @@ from pet.storage.blobs.keys import STAGING, checked
 from pet.storage.space import unavailable
 
 CHUNK_BYTES = MIB
+READ_BYTES = MIB // 4
+"""A listener who pauses keeps about two of these in memory, in the buffers of the connection. Less costs more time: a
+quarter more for each download at half the size."""
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -104,11 +107,8 @@ class FolderBlobs:
         removed in between, the next chunk raises NotFound.
         """
         end = min(end, await self.size(key))
-        for offset in range(start, end, CHUNK_BYTES):
-            with _translated():
-                upto = min(offset + CHUNK_BYTES, end)
-                chunk = await obstore.get_range_async(self._store, key, start=offset, end=upto)
-            yield bytes(chunk)
+        for offset in range(start, end, READ_BYTES):
+            yield await self._piece(key, offset, min(offset + READ_BYTES, end))
 
     async def remove(self, key: str) -> None:
         """Remove an object; removing what is not there does nothing."""
@@ -124,6 +124,11 @@ class FolderBlobs:
                     if found["last_modified"] < newest and await self._delete(found["path"]):
                         removed += 1
         return removed
+
+    async def _piece(self, key: str, start: int, end: int) -> bytes:
+        """Read; the library's own copy of the bytes goes at once."""
+        with _translated():
+            return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
 
     async def _delete(self, path: str) -> bool:
         """Remove an object; tell whether it was there."""
