@@ -180,7 +180,7 @@ async def test_a_reader_who_stops_holds_no_file(blobs: FolderBlobs) -> None:
     await keep(blobs, "tracks/one", b"x" * 3 * MIB)
     before = open_files()
     chunks = blobs.read("tracks/one", 0, 3 * MIB)
-    assert len(await anext(chunks)) == MIB
+    assert len(await anext(chunks)) == READ_BYTES
     assert open_files() == before
 
 
