@@ -15,7 +15,7 @@ import pytest
 from pet.domain.errors import NotFound, Unavailable
 from pet.domain.media import MIB
 from pet.domain.times import utc_now
-from pet.storage.blobs.folder import FolderBlobs, _StagedFile, open_folder
+from pet.storage.blobs.folder import READ_BYTES, FolderBlobs, _StagedFile, open_folder
 
 WRITER = """
 import asyncio, sys
