@@ -103,7 +103,7 @@ class Reading:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.blobs: FolderBlobs = open_folder(str(root))
-        self.limits: dict[str, int] = {"file_limit": 100, "files_limit": 2}
+        self.limits: dict[str, Any] = {"file_limit": 100, "files_limit": 2}
 
     async def read(self, request: Request) -> Received:
         async with read_form(request, self.blobs.stage, **self.limits) as form:

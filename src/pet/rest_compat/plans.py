@@ -48,7 +48,8 @@ class Representation:
     """What is told of an object besides its bytes.
 
     `etag` is strong and quoted; `last_modified` is aware; `file_name` is as its uploader sent it, in any language and
-    not to be trusted; `cache_control` is the field's value; `attachment` makes browsers save the file, not show it.
+    not to be trusted; `cache_control` is the field's value; `attachment` makes browsers save the file, not show it;
+    `is_replaceable` says that its URL may lead to another object one day.
     """
 
     size_bytes: int
@@ -58,6 +59,7 @@ class Representation:
     file_name: str
     cache_control: str
     attachment: bool = False
+    is_replaceable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,10 @@ class Answer:
 def plan_answer(representation: Representation, request: Headers, method: str) -> Answer:
     """Decide what a GET or HEAD is answered with, whoever sends it."""
     conditions = Conditions.read(partial(_field, request))
-    decision = evaluate(conditions, Validators(representation.etag, representation.last_modified))
+    validators = Validators(
+        representation.etag, representation.last_modified, is_date_strong=not representation.is_replaceable
+    )
+    decision = evaluate(conditions, validators)
     match decision.verdict:
         case Verdict.NOT_MODIFIED:
             return Answer(HTTPStatus.NOT_MODIFIED)

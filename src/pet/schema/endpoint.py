@@ -199,10 +199,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             files_limit=MAX_FILES,
             fields_limit=MAX_FIELDS,
             field_limit=MAX_OPERATIONS_FIELD,
+            announced=self._announced_files,
         )
         form = await raw.state.uploads.enter_async_context(reading)
         operations, places = (self.parse_json(form.fields.get(name, "null")) for name in ("operations", "map"))
         return place_files(operations, places, form.files)
+
+    def _announced_files(self, fields: Mapping[str, str]) -> int:
+        """Return how many files `map` speaks of; it comes before them, as the specification wants, or says nothing."""
+        return len(self.parse_json(fields["map"])) if "map" in fields else MAX_FILES
 
     def parse_json(self, data: str | bytes) -> dict[str, Any]:
         """Return an object; null, which stands for an absent one, is empty.
