@@ -28,8 +28,8 @@ from pet.storage.space import unavailable
 
 CHUNK_BYTES = MIB
 READ_BYTES = MIB // 4
-"""A listener who pauses keeps about two of these in memory, in the buffers of the connection. Less costs more time: a
-quarter more for each download at half the size."""
+"""A listener who pauses keeps about two of these in memory, in the buffers of the connection. Each is a trip to a
+thread, so that smaller ones would make every download slower."""
 
 Arguments = TypeVarTuple("Arguments")
 
