@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import httpx
 import pytest
+import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pet.app import Overrides, Parts, create_app
@@ -112,6 +114,24 @@ class Service(RunningService):
 
 
 StartService = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undo what a command configured: its handler writes to a stream that ends with it, its levels show more."""
+    loggers = [logging.getLogger(), *(one for one in list(logging.root.manager.loggerDict.values()) if _is_logger(one))]
+    before = [(logger, logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, propagate, handlers in before:
+        logger.setLevel(level)
+        logger.propagate = propagate
+        logger.handlers[:] = handlers
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def _is_logger(one: logging.Logger | logging.PlaceHolder) -> TypeGuard[logging.Logger]:
+    return isinstance(one, logging.Logger)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from pet.domain.feed import Activities
 from pet.domain.files import Files, FileType, MediaFile
 from pet.domain.follows import Follow, Follows, FollowState, Make
 from pet.domain.ids import EventId, FileId, ObjectId, SessionId, UserId, new_object_id, new_uuid7
+from pet.domain.login_guard import FamiliarNetworks
 from pet.domain.outbox import Outbox
 from pet.domain.plays import Plays
 from pet.domain.profiles import Edit, Profile, Profiles
@@ -53,6 +54,7 @@ class Store:
 
     accounts: Accounts
     sessions: Sessions
+    networks: FamiliarNetworks
     profiles: Profiles
     files: Files
     follows: Follows

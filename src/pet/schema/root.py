@@ -21,6 +21,7 @@ from pet.schema.accounts import (
     refresh_session,
     register,
     revoke_session,
+    revoke_sessions,
 )
 from pet.schema.errors import Payload, UserErrors
 from pet.schema.executing import OperationRules, Schema
@@ -104,6 +105,9 @@ class Mutation:
         change_password, SuccessPayload, "Change one's password; every other session ends."
     )
     revoke_session: SuccessPayload | None = _mutation(revoke_session, SuccessPayload, "End one of one's own sessions.")
+    revoke_sessions: SuccessPayload | None = _mutation(
+        revoke_sessions, SuccessPayload, "End all of one's own other sessions, or all of them: log out everywhere."
+    )
     delete_account: SuccessPayload | None = _mutation(
         delete_account, SuccessPayload, "Remove one's account and everything that belongs to it."
     )
