@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.slow
 SONG = mp3(1.0, artwork=jpeg())
 LARGE = wav(60.0)
 """5 MB: it begins to be written, and then there is no room."""
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+ROOM_FOR_THE_SONG = -(-len(SONG) // PAGE_BYTES) * PAGE_BYTES
 
 DISK_MIB = 24
 MEDIA_DOWN = "Media Service is temporarily unavailable. Please try again later."
@@ -126,6 +130,8 @@ async def test_media_on_a_full_disk_cannot_grow_and_all_else_goes_on(tmp_path: P
         scene.disk.fill(leave_bytes=len(LARGE) // 2)
         await scene.require_refused(LARGE)
         assert (await scene.upload(SONG)).status_code == 200  # what has room is taken as before
+        scene.disk.fill(leave_bytes=ROOM_FOR_THE_SONG)
+        await scene.require_refused(SONG)  # the song arrives whole, and its cover finds no room
         scene.disk.fill()
         await scene.require_refused(SONG)
         avatar = await scene.service.upload("avatar", png(), by=scene.ann)
@@ -141,7 +147,7 @@ async def test_media_on_a_full_disk_cannot_grow_and_all_else_goes_on(tmp_path: P
             200,
         ]
         told = scene.log_lines("no space is left on a disk")
-        assert len(told) == 5
+        assert len(told) == 7
         assert all("No space left on device" in line["exception"] for line in told)
 
 
