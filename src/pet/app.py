@@ -18,6 +18,7 @@ from starlette.types import Lifespan
 
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
+from pet.domain.blocks import BlockService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
 from pet.domain.feed import FeedService
@@ -151,6 +152,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
             follows=follows,
+            blocks=BlockService(engines.documents.follows, delivery, clock),
             feed=FeedService(engines.documents.activities, visibility),
             live_feed=LiveFeed(
                 engines.outboxes, engines.documents.activities, follows, engines.shared.broadcast, clock

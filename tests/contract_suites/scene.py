@@ -107,6 +107,12 @@ class Store:
         await self.deliver(*events)
         return follow
 
+    async def block(self, blocker_id: UserId, blocked_id: UserId, *, minutes: int = 0) -> Follow:
+        """Block some minutes after noon, and count what that ends."""
+        block, events = await self.follows.block(blocking(blocker_id, blocked_id, at=after(minutes)))
+        await self.deliver(*events)
+        return block
+
     async def keep(self, file: MediaFile) -> MediaFile:
         """Keep a record without an event of its own."""
         await self.settle(*await self.files.add(file, None))
@@ -218,6 +224,11 @@ def following(
         return follow, replace(event, event_id=EventId(event_id)) if event_id else event
 
     return make
+
+
+def blocking(blocker_id: UserId, blocked_id: UserId, *, at: datetime = NOON) -> Follow:
+    """Return a block that is kept nowhere yet."""
+    return Follow(new_object_id(), blocked_id, blocker_id, FollowState.BLOCKED, at)
 
 
 async def at_once(*attempts: Awaitable[T]) -> list[T | BaseException]:

@@ -12,6 +12,7 @@ from pet.domain.errors import OutOfSpace
 from pet.domain.events import Event, TrackPlayed
 from pet.domain.files import FileType, MediaFile
 from pet.domain.ids import FileId
+from pet.domain.permissions import owns
 from pet.domain.times import Clock
 from pet.domain.viewers import Client, Viewer
 
@@ -47,7 +48,7 @@ class PlayService:
 
         What is on a full disk can be heard all the same: then nothing can be counted.
         """
-        if track.type is not FileType.TRACK or (viewer and viewer.user_id == track.user_id):
+        if track.type is not FileType.TRACK or owns(viewer, track.user_id):
             return
         event = TrackPlayed(user_id=track.user_id, file_id=track.file_id, occurred_at=self._clock())
         try:

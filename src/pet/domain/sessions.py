@@ -16,6 +16,7 @@ from typing import Protocol
 
 from pet.domain.errors import NotFound, Unauthenticated
 from pet.domain.ids import SessionId, UserId, new_uuid7
+from pet.domain.permissions import owns
 from pet.domain.session_cache import CachedSession, SessionCache
 from pet.domain.times import Clock
 from pet.domain.tokens import AccessClaims, RefreshClaims, TokenSigner
@@ -180,7 +181,7 @@ class SessionService:
             NotFound: the viewer has no such session.
         """
         session = await self._sessions.find(session_id)
-        if session is None or session.user_id != viewer.user_id:
+        if session is None or not owns(viewer, session.user_id):
             raise NotFound("Session not found", field="sessionId")
         await self._end(session_id)
 

@@ -160,7 +160,7 @@ class FollowRow(Model):
     object_id = fields.CharField(max_length=OBJECT_ID, primary_key=True)
     follower_id = fields.CharField(max_length=UUID)
     following_id = fields.CharField(max_length=UUID)
-    state = fields.CharField(max_length=9)
+    state = fields.CharField(max_length=9)  # one per pair: a block keeps follows and requests out
     created_ms = fields.BigIntField()
     newest_ms = fields.BigIntField(db_default=0)
 
