@@ -23,7 +23,8 @@ from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.events import TrackUploaded, UserCreated, UserDeleted, UserUpdated
 from pet.domain.exports import FIRST_PAUSE, KEPT_FOR, LEASE, MAX_ATTEMPTS, PAUSE, DataExport, ExportState
 from pet.domain.files import FileType, MediaFile
-from pet.domain.ids import ExportId, UserId
+from pet.domain.follows import Follow, FollowState
+from pet.domain.ids import ExportId, UserId, new_object_id
 from pet.domain.viewers import Role, Viewer
 from pet.storage.sql.database import Database
 
@@ -79,7 +80,8 @@ def archives(house: House) -> list[Path]:
 
 
 async def test_an_archive_holds_everything_that_is_kept_of_someone(house: House) -> None:
-    ann, bob, eve = [await someone(house, name) for name in ("ann", "bob", "eve")]
+    ann, bob, eve, kim = [await someone(house, name) for name in ("ann", "bob", "eve", "kim")]
+    await house.store.follows.block(Follow(new_object_id(), kim, ann, FollowState.BLOCKED, NOON))
     for pair in ((ann, bob), (bob, ann), (eve, ann)):
         await house.store.follow(*pair, minutes=1)
     song = await with_bytes(house, track(ann, minutes=-2), b"song" * 500_000)
@@ -110,6 +112,7 @@ async def test_an_archive_holds_everything_that_is_kept_of_someone(house: House)
     [followed] = documents["following.json"]
     assert followed == {"userId": bob, "username": "bob", "since": "2026-05-01T12:01:00.000Z"}
     assert documents["follow-requests.json"] == documents["sent-follow-requests.json"] == []
+    assert [(each["userId"], each["username"]) for each in documents["blocks.json"]] == [(kim, "kim")]
     assert [each["action"] for each in documents["activities.json"]] == ["profile_updated", "track_published"]
     assert {each["path"]: each["size"] for each in documents["files.json"]} == {
         path: file.size_bytes for path, file in originals.items()

@@ -34,6 +34,7 @@ _FOLLOWS = {
     "following": FollowList.FOLLOWING,
     "follow-requests": FollowList.REQUESTS,
     "sent-follow-requests": FollowList.SENT_REQUESTS,
+    "blocks": FollowList.BLOCKS,
 }
 
 

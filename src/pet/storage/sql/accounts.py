@@ -94,6 +94,7 @@ class SqlAccounts:
             if not await sql.run(end, to_milliseconds(event.occurred_at), user_id):
                 return False
             await sql.run("DELETE FROM session WHERE user_id = ?", user_id)
+            await sql.run("DELETE FROM familiar_network WHERE user_id = ?", user_id)
             await store_event(sql, event)
             return True
 

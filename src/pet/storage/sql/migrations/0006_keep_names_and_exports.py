@@ -4,7 +4,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 
 class Migration(migrations.Migration):
-    dependencies = [('pet', '0003_hold_events_and_order_news')]
+    dependencies = [('pet', '0004_remember_networks')]
 
     initial = False
 
