@@ -16,13 +16,16 @@ _PARAMETER = re.compile(r"{(\w+)}")
 
 _BEARER = "bearer"
 
+_TAG = '"01890a5d-ac96-774b-bcce-b302099a8057"'
+_TIME = "Sat, 31 Jan 2026 12:00:00 GMT"
+
 _CONDITIONS = {
-    "Range": "Bytes to send alone: one range or up to 16.",
-    "If-Range": "A version: only while it is the current one, `Range` counts.",
-    "If-None-Match": "Versions that the client has: 304 when the current one is among them.",
-    "If-Modified-Since": "A time: 304 unless the bytes are newer.",
-    "If-Match": "Versions that will do: else 412.",
-    "If-Unmodified-Since": "A time: 412 when the bytes are newer.",
+    "Range": ("Bytes to send alone: one range or up to 16.", "bytes=0-1048575"),
+    "If-Range": ("A version: only while it is the current one, `Range` counts.", _TAG),
+    "If-None-Match": ("Versions that the client has: 304 when the current one is among them.", _TAG),
+    "If-Modified-Since": ("A time: 304 unless the bytes are newer.", _TIME),
+    "If-Match": ("Versions that will do: else 412.", _TAG),
+    "If-Unmodified-Since": ("A time: 412 when the bytes are newer.", _TIME),
 }
 
 
@@ -117,8 +120,8 @@ class Document:
         if not isinstance(placed.about.answer, Bytes):
             return []
         return [
-            self._shared({"name": name, "in": "header", "description": text, "schema": {"type": "string"}})
-            for name, text in _CONDITIONS.items()
+            self._shared({"name": name, "in": "header", "description": text, "schema": _text_like(example)})
+            for name, (text, example) in _CONDITIONS.items()
             if placed.method == "GET" or "Range" not in name  # defined for GET alone (RFC 9110, section 14.2)
         ]
 
@@ -149,6 +152,10 @@ def _parameter(name: str, member: tuple[Json, bool], place: str) -> Json:
     text = schema.pop("description", "")
     required = {"required": True} if is_required else {}
     return {"name": name, "in": place, **required, "description": text, "schema": schema}
+
+
+def _text_like(example: str) -> Json:
+    return {"type": "string", "examples": [example]}
 
 
 def _security(token: Token) -> list[Json]:

@@ -37,7 +37,20 @@ NEXT = (
     answer=SESSION,
     refused=(Conflict,),
     limit=REGISTER,
-    links=NEXT,
+    links=(
+        *NEXT,
+        Link(
+            "logIn", "Log in elsewhere.", body={"email": "$request.body#/email", "password": "$request.body#/password"}
+        ),
+        Link(
+            "changePassword",
+            "Choose another password.",
+            body={"userId": "$response.body#/user/id", "oldPassword": "$request.body#/password"},
+        ),
+        Link("uploadTrack", "Publish something.", body={"userId": "$response.body#/user/id"}),
+        Link("uploadAvatar", "Show a face.", body={"userId": "$response.body#/user/id"}),
+        Link("listProfiles", "Find others.", {"excludeUserId": "$response.body#/user/id"}),
+    ),
 )
 async def register(request: Request, call: DirectCall) -> Response:
     """1.1: the worked example reads tokens from the answer, so it has them too."""

@@ -14,6 +14,7 @@ from pet.domain.follows import FollowState
 from pet.openapi.schemas import Maybe, about
 from pet.rest_compat.kinds import (
     AnyRole,
+    AskedId,
     AvatarBytes,
     Bio,
     ChosenRole,
@@ -268,8 +269,8 @@ class InPaths(TypedDict):
 
     id: UserId
     userId: UserId
-    followerId: UserId
-    followingId: UserId
+    followerId: AskedId
+    followingId: AskedId
     username: PathName
     trackId: FileId
     fileId: FileId
@@ -285,13 +286,13 @@ class OfPages(TypedDict):
 class EveryoneQuery(TypedDict):
     """Of the list of everyone."""
 
-    excludeUserId: NotRequired[Annotated[str, about("Who is left out.", format="uuid")]]
+    excludeUserId: NotRequired[Annotated[str, about("Who is left out; what is no id is nobody.")]]
 
 
 class PublicQuery(TypedDict):
     """Of a public profile."""
 
-    viewerId: NotRequired[Annotated[str, about("Who looks.", format="uuid")]]
+    viewerId: NotRequired[Annotated[str, about("Who looks; what is no id is nobody.")]]
 
 
 class FeedQuery(TypedDict):
@@ -303,7 +304,7 @@ class FeedQuery(TypedDict):
 class FileQuery(TypedDict):
     """Of bytes."""
 
-    download: NotRequired[Annotated[Literal["1"], about("Makes browsers save the file under its original name.")]]
+    download: NotRequired[Annotated[str, about("`1` makes browsers save the file under its original name.", "1")]]
 
 
 class SignedQuery(FileQuery):
