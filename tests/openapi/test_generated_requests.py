@@ -28,6 +28,8 @@ from tests.openapi.in_process import ServiceInThread, service_in_thread
 from tests.openapi.world import World, open_profiles, settle
 from tests.setups import EMBEDDED, prepare_on
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = [operation["operationId"] for operation in operations_of(description())]
 
 WITHOUT_PARAMETERS = {"isLive", "isReady", "getMetrics"}
