@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pet.openapi.operations import Bytes, Form, Link, Placed, Token
+from pet.domain.limits import WINDOW_SECONDS
+from pet.openapi.operations import Bytes, Described, Form, Link, Placed, Token
 from pet.openapi.responses import Responses
 from pet.openapi.schemas import Json, Schemas
 
@@ -96,7 +97,7 @@ class Document:
             "operationId": placed.id,
             "tags": [placed.tag],
             "summary": about.summary,
-            **({"description": about.text} if about.text else {}),
+            **_text(about),
             **({"parameters": parameters} if parameters else {}),
             **({"requestBody": body} if body else {}),
             "responses": self._responses.of(placed, [_link(link) for link in about.links]),
@@ -158,8 +159,15 @@ def _text_like(example: str) -> Json:
     return {"type": "string", "examples": [example]}
 
 
+def _text(about: Described) -> Json:
+    bucket = about.limit
+    limit = f"At most {bucket.amount} requests in {WINDOW_SECONDS} seconds." if bucket else ""
+    text = " ".join(part for part in (about.text, limit) if part)
+    return {"description": text} if text else {}
+
+
 def _security(token: Token) -> list[Json]:
-    return {Token.REQUIRED: [{_BEARER: []}], Token.WELCOME: [{}, {_BEARER: []}], Token.IGNORED: []}[token]
+    return {Token.REQUIRED: [{_BEARER: []}], Token.WELCOME: [{_BEARER: []}, {}], Token.IGNORED: []}[token]
 
 
 def _link(link: Link) -> tuple[str, Json]:

@@ -49,7 +49,7 @@ Count = Annotated[int, about("A counter, exact at any moment.", 15, minimum=0)]
 FileKind = Annotated[FileType, about("`other` is neither published nor shown by itself.", FileType.TRACK)]
 FileName = Annotated[str, about("As its uploader sent it, in any language.", "my-song.mp3", maxLength=MAX_FILE_NAME)]
 MimeType = Annotated[str, about("What the bytes are, whatever the client called them.", "audio/mpeg")]
-FormType = Annotated[str, about("`other` keeps the file without publishing it; any other value is ignored.", "other")]
+FormType = Annotated[str, about("`other` keeps the file without publishing it; any other value is ignored.")]
 
 
 def _file(kinds: str, max_bytes: int) -> About:
