@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from pet.cli import main
@@ -23,17 +20,6 @@ from tests.media_factory import mp3
 
 ROOT = Path(__file__).parents[1]
 SECRET = "the-password-of-the-database"
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Take the log of a command away again: it writes to a stream that is closed when the command ends."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -223,6 +209,18 @@ def test_a_secret_that_is_too_short_is_told(data_dir: Path) -> None:
         f"PET_DATA_DIR holds no usable secret key: {data_dir}/secret.key must hold a secret of at least 32 bytes."
     )
     require_sentence(pet("admin", "promote", "x", data_dir=data_dir), sentence)
+
+
+@pytest.mark.parametrize("command", [("serve",), ("admin", "promote", "x")])
+def test_signing_keys_that_cannot_be_used_are_told(command: tuple[str, ...], data_dir: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+
+    def run() -> Result:
+        return pet(*command, data_dir=data_dir, signing_keys=str(keys), port=str(free_port()))
+
+    require_sentence(run(), f"PET_SIGNING_KEYS gives no usable keys: {keys} cannot be read: No such file or directory.")
+    keys.mkdir()
+    require_sentence(run(), f"PET_SIGNING_KEYS gives no usable keys: {keys} holds no private key to sign with.")
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 OPERATIONS = [operation["operationId"] for operation in operations_of(description())]
 
-WITHOUT_PARAMETERS = {"isLive", "isReady", "getMetrics"}
+WITHOUT_PARAMETERS = {"isLive", "isReady", "getMetrics", "getKeys"}
 """One request is all that there is."""
 
 NOTHING_TO_BREAK = WITHOUT_PARAMETERS | {"getProfileByUsername", "isFollowing"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pet.domain.accounts import MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD
+from pet.domain.accounts import MAX_EMAIL
 from pet.domain.files import FileType
 from pet.domain.media import AVATAR_MAX_BYTES, COVER_MAX_BYTES, TRACK_MAX_BYTES
 from pet.domain.paging import MAX_CURSOR, MAX_PAGE
+from pet.domain.passwords import MAX_PASSWORD, MIN_PASSWORD
 from pet.domain.texts import MAX_BIO, MAX_FILE_NAME, MAX_LINK, MAX_LOCATION, MAX_NAME, MAX_TAG, MAX_TAGS
 from pet.domain.viewers import Role
 from pet.openapi.schemas import About, about
