@@ -261,7 +261,7 @@ class CoverForm(TypedDict):
     file: CoverBytes
     userId: UserId
     type: NotRequired[FormType]
-    trackId: NotRequired[Annotated[str, about("The track whose own cover it becomes.", format="uuid")]]
+    trackId: NotRequired[Annotated[FileId | Literal[""], about("The track whose own cover it becomes, if any.")]]
 
 
 class InPaths(TypedDict):
