@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
+from pet import health, metrics, published_keys
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
 from pet.domain.blocks import BlockService
@@ -40,13 +41,13 @@ from pet.domain.visibility import Visibility
 from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
 from pet.forwarding import is_trusted
-from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
-from pet.metrics import Metrics, Sampler, metrics_routes
+from pet.metrics import Metrics, Sampler
+from pet.pages.docs import docs_routes
 from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
-from pet.published_keys import published_keys_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
+from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
 from pet.schema.endpoint import GraphQLEndpoint
@@ -281,10 +282,16 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
         *welcome_routes(media_origin),
-        *published_keys_routes(jwks(parts.signing_keys)),
-        *health_routes(parts.engines.checks),
-        *metrics_routes(parts.metrics),
+        *docs_routes(description()),
+        *published_keys.published_keys_routes(jwks(parts.signing_keys)),
+        *health.health_routes(parts.engines.checks),
+        *metrics.metrics_routes(parts.metrics),
     ]
+
+
+def description() -> dict[str, object]:
+    """Return the OpenAPI document of every REST route, whoever serves it."""
+    return describe([*health.OPERATIONS, *metrics.OPERATIONS, *published_keys.OPERATIONS])
 
 
 def _operation_rules(settings: Settings) -> OperationRules:
