@@ -25,6 +25,9 @@ from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
 
+READ_BYTES = MIB // 4
+"""A piece of what is read, of which every client that does not read on keeps one in memory."""
+
 CHUNK_BYTES = MIB
 
 Arguments = TypeVarTuple("Arguments")
@@ -92,15 +95,15 @@ class FolderBlobs:
         return found["size"]
 
     async def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Yield the bytes from `start` up to `end` (exclusive) or the object's end, in chunks of at most 1 MiB.
+        """Yield the bytes from `start` up to `end` (exclusive) or the object's end, in chunks of at most 256 KiB.
 
         The file is open only while a chunk is read: nothing is held while a client takes its time. When the object is
         removed in between, the next chunk raises NotFound.
         """
         end = min(end, await self.size(key))
-        for offset in range(start, end, CHUNK_BYTES):
+        for offset in range(start, end, READ_BYTES):
             with _translated():
-                upto = min(offset + CHUNK_BYTES, end)
+                upto = min(offset + READ_BYTES, end)
                 chunk = await obstore.get_range_async(self._store, key, start=offset, end=upto)
             yield bytes(chunk)
 
