@@ -15,7 +15,7 @@ import pytest
 from pet.domain.errors import NotFound, Unavailable
 from pet.domain.media import MIB
 from pet.domain.times import utc_now
-from pet.storage.blobs.folder import FolderBlobs, _StagedFile, open_folder
+from pet.storage.blobs.folder import READ_BYTES, FolderBlobs, _StagedFile, open_folder
 
 WRITER = """
 import asyncio, sys
@@ -180,7 +180,7 @@ async def test_a_reader_who_stops_holds_no_file(blobs: FolderBlobs) -> None:
     await keep(blobs, "tracks/one", b"x" * 3 * MIB)
     before = open_files()
     chunks = blobs.read("tracks/one", 0, 3 * MIB)
-    assert len(await anext(chunks)) == MIB
+    assert len(await anext(chunks)) == READ_BYTES
     assert open_files() == before
 
 
