@@ -117,8 +117,7 @@ async def test_one_address_cannot_take_all_connections(tmp_path: Path) -> None:
 
 
 async def test_a_trusted_proxy_may_open_as_many_as_it_likes(tmp_path: Path) -> None:
-    settings = {"connections_per_address": "8", "trusted_proxies": "127.0.0.2"}
-    async with serve(tmp_path / "data", **settings) as server:
+    async with serve(tmp_path / "data", connections_per_address="8", trusted_proxies="127.0.0.2") as server:
         with ExitStack() as stack:
             port = server.service.settings.port
             for _ in range(20):

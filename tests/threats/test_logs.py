@@ -112,8 +112,8 @@ async def drive_routes(service: RunningService, canaries: Canaries, person: Pers
             path = path.replace(f":{name}", values.get(name, person.user_id))
         query = {"token": OPAQUE, "access_token": person.access_token, "email": EMAIL, "userId": person.user_id}
         for some in headers:
-            body = {} if route.method == "GET" else {"json": sent}
-            canaries.note(await service.client.request(route.method, path, headers=some, params=query, **body))
+            body = None if route.method == "GET" else sent
+            canaries.note(await service.client.request(route.method, path, headers=some, params=query, json=body))
     for path in (f"/users/username/{EMAIL}", f"/auth/{person.access_token}", f"/nothing?password={PASSWORD}"):
         canaries.note(await service.client.get(path))
     for content in (f'{{"password": "{PASSWORD}"', f"password={PASSWORD}", f'["{person.refresh_token}"]'):

@@ -41,6 +41,9 @@ WRITES: dict[str, tuple[str, Callable[[Victim], Given], File, str | None]] = {
     "unfollow": ("$userId: ID!", lambda v: {"userId": v.eve.user_id}, None, None),
     "acceptFollow": ("$followerId: ID!", lambda v: {"followerId": v.dan.user_id}, None, "NOT_FOUND"),
     "declineFollow": ("$followerId: ID!", lambda v: {"followerId": v.dan.user_id}, None, None),
+    "block": ("$userId: ID!", lambda v: {"userId": v.eve.user_id}, None, None),
+    "unblock": ("$userId: ID!", lambda v: {"userId": v.eve.user_id}, None, None),
+    "revokeSessions": ("$keepCurrent: Boolean!", lambda _: {"keepCurrent": True}, None, None),
     "revokeSession": ("$sessionId: ID!", lambda _: {"sessionId": SESSION_OF_ANN}, None, "NOT_FOUND"),
     "changePassword": (
         "$input: ChangePasswordInput!",

@@ -27,6 +27,14 @@ HERE = Position(NOON, "0" * 36)
 STRANGER = Viewer(BOB, Role.LISTENER)
 Read = Callable[[Store], Awaitable[object]]
 
+
+async def follow_and_block(store: Store) -> None:
+    """Begin a follow and end it by a block, of two who are there."""
+    star, fan = await store.profile("star"), await store.profile("fan")
+    await store.follow(fan, star)
+    await store.block(star, fan)
+
+
 IN_ORDER: dict[str, Read] = {
     "people": lambda s: s.profiles.page(after=None, limit=20),
     "people_onwards": lambda s: s.profiles.page(after=HERE, limit=20),
@@ -44,6 +52,7 @@ IN_ORDER: dict[str, Read] = {
     "following": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWING, after=None, limit=20),
     "requests": lambda s: s.follows.pages([ANN, BOB], FollowList.REQUESTS, after=None, limit=20),
     "sent_requests": lambda s: s.follows.pages([ANN, BOB], FollowList.SENT_REQUESTS, after=None, limit=20),
+    "blocks": lambda s: s.follows.pages([ANN, BOB], FollowList.BLOCKS, after=HERE, limit=20),
     "states": lambda s: s.follows.states(ANN, [BOB]),
     "following_ids": lambda s: s.follows.following_ids([ANN, BOB]),
     "activity_by_id": lambda s: s.activities.find(ObjectId("a")),
@@ -79,6 +88,8 @@ CHANGES: dict[str, Read] = {
     "purge": lambda s: s.projections.purge(ANN),
     "remove_file": lambda s: s.files.remove(FileId("000000000001"), after(5)),
     "unfollow": lambda s: s.follows.remove(ANN, BOB, only=None, at=NOON),
+    "follow_and_block": follow_and_block,
+    "unblock": lambda s: s.follows.unblock(BOB, ANN),
     "profile": lambda s: s.profile("newcomer"),
 }
 

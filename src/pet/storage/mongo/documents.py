@@ -137,7 +137,7 @@ class BlobReservationDocument(Document):
 
 
 class FollowDocument(Document):
-    """A follow, or a request to follow; no activity of the followed one is newer than `newest_ms`."""
+    """A follow, a request to follow, or a block of it; no activity of the followed one is newer than `newest_ms`."""
 
     id: str  # type: ignore[assignment]
     follower_id: str
