@@ -366,6 +366,25 @@ async def test_a_proxy_may_have_any_number_of_connections() -> None:
             assert await answer(reader, b"body") == b"HTTP/1.1 200 OK"
 
 
+@pytest.mark.parametrize("app", [refuse_at_once, echo], ids=["refused", "taken"])
+async def test_a_body_that_was_announced_and_kept_back_is_not_the_next_request(app: ASGIApp) -> None:
+    async with connected(app) as (reader, writer):
+        writer.write(HEAD + b"Expect: 100-continue\r\n\r\n")
+        if app is echo:
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"body")
+        heard = await reader.read()
+    assert b"connection: close" in heard
+    assert heard.endswith(b"body" if app is echo else b"no")
+
+
+async def test_a_connection_on_which_nothing_more_comes_is_closed() -> None:
+    async with connected(timeout_keep_alive=0.05) as (reader, writer):
+        writer.write(HEAD + b"\r\nbody")
+        assert await answer(reader, b"body") == b"HTTP/1.1 200 OK"
+        assert await reader.read() == b""
+
+
 async def wait_until(condition: Callable[[], bool]) -> None:
     """Give the server its turns until something is so."""
     while not condition():  # noqa: ASYNC110 - what is waited for tells nobody

@@ -127,9 +127,14 @@ class ImpatientProtocol(HttpToolsProtocol):
         if self._is_other_upgrade:
             return
         super().on_headers_complete()
-        if not self.parser.should_upgrade():
-            self._is_in_body = True
-            self.headers = _NoTrailers()
+        if self.parser.should_upgrade():
+            return
+        self._is_in_body = True
+        self.headers = _NoTrailers()
+        if self.expect_100_continue:
+            # Whoever gets another answer than "continue" may keep the body back, and the next request would be taken
+            # for it (RFC 9110, section 10.1.1).
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
@@ -216,7 +221,7 @@ class ImpatientProtocol(HttpToolsProtocol):
     def _refuse(self, objection: Objection) -> None:
         """Answer what cannot be served, and end the connection; earlier requests get their own answers before."""
         status, sentence = objection
-        self.logger.warning("A connection is ended with %d: %s", status, sentence)
+        self.logger.debug("A connection is ended with %d: %s", status, sentence)  # as often as anyone likes
         self._is_over = True
         self._stop_waiting("head")
         self._stop_waiting("body")
