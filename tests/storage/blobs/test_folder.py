@@ -206,6 +206,14 @@ async def test_a_disk_that_fails_means_that_the_service_is_down(blobs: FolderBlo
     assert files(root) == ["staging"]
 
 
+async def test_a_folder_that_takes_nothing_more_has_no_room_and_answers(blobs: FolderBlobs, root: Path) -> None:
+    await keep(blobs, "tracks/one", b"1")
+    assert (await blobs.answers(), await blobs.has_room()) == (True, True)
+    (root / "staging").rmdir()
+    (root / "staging").write_text("a file where the folder should be")
+    assert (await blobs.answers(), await blobs.has_room()) == (True, False)
+
+
 async def test_a_full_disk_refuses_the_upload_and_leaves_nothing(root: Path) -> None:
     writer = await start(FULL_DISK + WRITER, root)
     _, errors = await writer.communicate()
