@@ -30,6 +30,7 @@ class House:
 
     world: World
     session_id: str
+    export_id: str
     outsiders: tuple[str | None, ...]
 
     @property
@@ -51,20 +52,28 @@ class House:
                 {"activity": nodes["activity"]}, global_id("Activity", new_object_id()), is_hidden=True
             ),
             "session": Ids({"session": self.session_id}, new_uuid7(), is_hidden=True),
+            "export": Ids({"export": self.export_id}, new_uuid7(), is_hidden=True),
             "image url": Ids({"cover": f"/media/file/{files['cover']}"}, f"/media/file/{new_uuid7()}", is_hidden=True),
         }
 
     def secrets(self, *, but: str) -> set[str]:
         """Return texts that an outsider must not be sent, but for the id that they have sent themselves."""
         home = self.home
-        ids = {home.track.file_id, home.other.file_id, home.cover.file_id, home.activity_id, self.session_id}
+        ids = {
+            home.track.file_id,
+            home.other.file_id,
+            home.cover.file_id,
+            home.activity_id,
+            self.session_id,
+            self.export_id,
+        }
         return {f"{OWNER}'s bio", f"{OWNER}'s song", f"{OWNER}'s file", home.person.email} | (ids - {but})
 
     async def state(self) -> Any:
         """Return all of Ann's that a write could change, as she sees it; but who asks to follow her: all may."""
         shown = await self.world.service.graphql(
             f"""query ($id: ID!) {{ profile(by: {{userId: $id}}) {{ {selection(SCHEMA.type_map["Profile"], 3)} }}
-            me {{ sessions {{ id }} }}
+            me {{ sessions {{ id }} dataExport {{ requestedAt }} }}
             blocks {{ edges {{ node {{ userId }} }} }} }}""",
             {"id": self.world.user_id(OWNER)},
             by=self.home.person,

@@ -38,6 +38,7 @@ ARGUMENT_IDS = {
     "Mutation.declineFollow(followerId)": "user",
     "Mutation.block(userId)": "user",
     "Mutation.unblock(userId)": "user",
+    "Mutation.deleteAccount(userId)": "user",
 }
 """What each argument names that takes an id, or the URL of a file here."""
 

@@ -26,6 +26,7 @@ PATH_IDS = {
     "username": "username",
     "fileId": "file",
     "trackId": "file",
+    "exportId": "export",
 }
 """What the parameters of paths name."""
 
@@ -115,4 +116,5 @@ async def test_the_same_reads_give_ann_what_is_hers(house: House) -> None:
         *(("/media/file/{fileId}", name) for name in ("track", "other", "cover")),
     }
     lists_of_others = {"/social/followers/{userId}", "/social/following/{userId}", "/social/feed"}
-    assert silent == {"/social/isFollowing/{followerId}/{followingId}", "/users", *lists_of_others}  # but for Ann
+    told_nothing = {"/social/isFollowing/{followerId}/{followingId}", "/users", "/exports/{exportId}"}
+    assert silent == {*told_nothing, *lists_of_others}  # others are told of, but Ann; an archive is opened by its link
