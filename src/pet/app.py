@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from pet import health, metrics, published_keys
+from pet.crowd import Crowd
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
 from pet.domain.blocks import BlockService
@@ -40,7 +41,7 @@ from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
 from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
-from pet.forwarding import is_trusted
+from pet.forwarding import client_address, is_trusted
 from pet.inspection.pool import WorkerInspector
 from pet.metrics import Metrics, Sampler
 from pet.pages.docs import docs_routes
@@ -50,6 +51,7 @@ from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
+from pet.safe_headers import SafeHeaders
 from pet.schema.endpoint import GraphQLEndpoint
 from pet.schema.executing import OperationRules
 from pet.schema.root import build_schema
@@ -174,6 +176,7 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
     app = Starlette(
         lifespan=_lifespan(settings, overrides),
         middleware=[
+            Middleware(SafeHeaders, is_https=settings.public_url.startswith("https:")),
             Middleware(
                 Cors,
                 allow_origin_regex=settings.cors_origin_pattern,
@@ -192,12 +195,25 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
                 expose_headers=EXPOSED_HEADERS,
                 max_age=600,
             ),
-            Middleware(Edge, trusted_proxies=settings.trusted_proxies),
+            Middleware(Edge, trusted_proxies=settings.trusted_proxies, max_body=settings.max_body),
         ],
         exception_handlers={DomainError: on_domain_error, HTTPException: on_http_error},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def crowd_of(settings: Settings) -> Crowd:
+    """Return what counts the connections of each client as the rate limits count its requests.
+
+    What a trusted proxy opens stands for any number of clients, whom it has to count itself.
+    """
+
+    def customer_of(address: str) -> str | None:
+        scope = {"type": "http", "client": (address, 0), "headers": []}
+        return None if is_trusted(address, settings.trusted_proxies) else client_address(scope, ())
+
+    return Crowd(settings.connections_per_address, customer_of)
 
 
 def secret_of(settings: Settings) -> bytes:
