@@ -35,10 +35,12 @@ from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
+from pet.domain.waveforms import WaveformService
 from pet.edge import Cors, Edge, is_trusted
 from pet.engines import Engines, open_engines
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
+from pet.inspection.unhurried import WorkerPeakReader
 from pet.metrics import Metrics, Sampler, metrics_routes
 from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
@@ -149,6 +151,9 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             ),
             listeners=Listeners(engines.sessions, clock, per_user=settings.subscriptions_per_user),
             plays=PlayService(engines.documents.plays, delivery, clock),
+            waveforms=WaveformService(
+                engines.documents.waveforms, engines.documents.files, engines.blobs, WorkerPeakReader(), clock
+            ),
             visibility=visibility,
             links=Links(settings.public_url, LinkSigner(secret), clock),
             limits=limits,
@@ -221,6 +226,7 @@ def _upkeep(parts: Parts) -> Upkeep:
         parts.delivery,
         engines.documents.projections,
         parts.services.uploads,
+        parts.services.waveforms,
         engines.documents.plays,
         parts.services.listeners,
         Sampler(parts.services.audit, parts.metrics),

@@ -17,6 +17,7 @@ from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
+from pet.domain.waveforms import WaveformService
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Services:
     live_feed: LiveFeed
     listeners: Listeners
     plays: PlayService
+    waveforms: WaveformService
     visibility: Visibility
     links: Links
     limits: RateLimits

@@ -16,6 +16,7 @@ from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.publishing import Publisher
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
+from pet.domain.waveforms import WaveformService
 from pet.metrics import Sampler
 
 AUDIT_PAUSE = timedelta(minutes=1)
@@ -29,6 +30,9 @@ SPREADS_A_TURN = 50
 
 BYTES_PAUSE = timedelta(minutes=1)
 """A deletion removes its bytes at once; this is for those that resisted."""
+
+WAVEFORMS_PAUSE = timedelta(seconds=1)
+"""A new track has its waveform within some seconds; an idle turn costs one look at an index."""
 
 PUBLISH_PAUSE = timedelta(milliseconds=250)
 """With the time that events settle, one is on its way half a second after the change, whichever process made it."""
@@ -63,6 +67,7 @@ class Upkeep:
     delivery: Delivery
     projections: Projections
     uploads: UploadService
+    waveforms: WaveformService
     plays: Plays
     listeners: Listeners
     sampler: Sampler
@@ -76,6 +81,7 @@ class Upkeep:
             (RELAY_PAUSE, self._relay),
             (RELAY_PAUSE, self._spread),
             (BYTES_PAUSE, self._remove_bytes),
+            (WAVEFORMS_PAUSE, self._make_waveforms),
             (AUDIT_PAUSE, self.sampler.sample),
             (TRIM_PAUSE, self._trim),
             (SESSIONS_PAUSE, self.listeners.look),
@@ -100,6 +106,11 @@ class Upkeep:
     async def _remove_bytes(self) -> None:
         """Remove what a deletion could not, because the store of bytes was down."""
         await self.uploads.remove_abandoned()
+
+    async def _make_waveforms(self) -> None:
+        """Make the waveforms that are wanted, one after the other: the other cores are left to those who wait."""
+        while await self.waveforms.make_next():
+            pass
 
     async def _trim(self) -> None:
         """Forget what is long done."""

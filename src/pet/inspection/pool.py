@@ -66,7 +66,7 @@ class WorkerInspector:
             Unavailable: no worker could be started.
         """
         try:
-            stream = await self._run(read_stream, path)
+            stream = await self.run(read_stream, path)
         except UnreadableError as error:
             _log.info("audio refused", reason=str(error))
             raise UnsupportedMedia(AUDIO_REFUSAL) from error
@@ -90,7 +90,7 @@ class WorkerInspector:
             Unavailable: no worker could be started.
         """
         try:
-            return await self._run(read_image, path)
+            return await self.run(read_image, path)
         except UnreadableError as error:
             _log.info("image refused", reason=str(error))
             raise UnsupportedMedia(IMAGE_REFUSAL) from error
@@ -98,12 +98,12 @@ class WorkerInspector:
     async def _tags(self, path: Path, container: AudioFormat) -> Tags:
         """Read the tags in a job of their own: they are the part of a file that is easily made to exhaust a parser."""
         try:
-            return await self._run(partial(read_tags, container=container), path)
+            return await self.run(partial(read_tags, container=container), path)
         except UnreadableError as error:
             _log.info("tags left out", reason=str(error))
             return NO_TAGS
 
-    async def _run(self, job: Job[T], path: Path) -> T:
+    async def run(self, job: Job[T], path: Path) -> T:
         """Run a job in a worker within the limits.
 
         Raises:

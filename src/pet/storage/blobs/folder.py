@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,11 +21,12 @@ from obstore.store import LocalStore
 
 from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.ids import new_uuid7
-from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob
+from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob, StoredObject
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
 
 CHUNK_BYTES = MIB
+LISTED_AT_ONCE = 1000
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -103,6 +104,18 @@ class FolderBlobs:
                 upto = min(offset + CHUNK_BYTES, end)
                 chunk = await obstore.get_range_async(self._store, key, start=offset, end=upto)
             yield bytes(chunk)
+
+    @asynccontextmanager
+    async def local_file(self, key: str) -> AsyncIterator[Path]:
+        """Give the object itself; NotFound when there is no such object."""
+        await self.size(key)
+        yield self._root / key
+
+    async def listed(self, prefix: str) -> AsyncIterator[Sequence[StoredObject]]:
+        """Yield the objects under a path, up to 1,000 at a time, as the file system gives them."""
+        with _translated():
+            async for batch in obstore.list(self._store, prefix=prefix, chunk_size=LISTED_AT_ONCE):
+                yield [StoredObject(found["path"], found["size"], found["last_modified"]) for found in batch]
 
     async def remove(self, key: str) -> None:
         """Remove an object; removing what is not there does nothing."""
