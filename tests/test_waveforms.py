@@ -84,7 +84,10 @@ async def test_what_cannot_be_decoded_fails_at_last(
     service = await start_service(makes_waveforms=True)
     ann = await service.register("ann")
     seeds = Seeds(service.engines, service.parts.clock)
-    file_id = await seeds.track(UserId(ann.user_id))  # a record without bytes
+    async with service.engines.blobs.stage() as staged:
+        await staged.write(b"no sound")
+        file_id = await seeds.track(UserId(ann.user_id))
+        await staged.keep(f"files/{file_id[-2:]}/{file_id}.mp3")
     assert await processed(service, file_id) == {"processing": "FAILED", "waveform": None, "waveformUrl": None}
     picture = await service.client.get(f"/media/track/{file_id}/waveform.svg")
     assert picture.status_code == 404

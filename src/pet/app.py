@@ -28,6 +28,7 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
+from pet.domain.media_check import MediaCheckService
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
@@ -141,6 +142,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         services = Services(
             accounts=AccountService(engines.accounts, sessions, hasher, limits, delivery, clock),
             audit=AuditService(engines.documents.audits),
+            media_check=MediaCheckService(engines.documents.files, engines.blobs, delivery, clock),
             profiles=profiles,
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),

@@ -13,6 +13,7 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
+from pet.domain.media_check import MediaCheckService
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.uploads import UploadService
@@ -26,6 +27,7 @@ class Services:
 
     accounts: AccountService
     audit: AuditService
+    media_check: MediaCheckService
     profiles: ProfileService
     files: FileService
     uploads: UploadService

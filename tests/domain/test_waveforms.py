@@ -21,6 +21,7 @@ from pet.domain.waveforms import (
     LEASE,
     LOUDEST,
     MAX_ATTEMPTS,
+    MISSING_PAUSE,
     OUTAGE_PAUSE,
     POINTS,
     Claim,
@@ -139,14 +140,17 @@ async def test_a_store_that_is_down_is_waited_for(house: House, waveforms: Wavef
     assert (await waveforms.find(song.file_id)).processing is Processing.READY
 
 
-async def test_a_track_without_bytes_fails_at_last(house: House, waveforms: WaveformService, reader: Reader) -> None:
+async def test_a_track_without_bytes_waits_for_them(house: House, waveforms: WaveformService, reader: Reader) -> None:
     song = await published(house)
     await house.blobs.remove(song.blob_key)
-    for minutes in (0, 10, 100):
-        house.store.clock.now = after(minutes)
+    for number in range(2 * MAX_ATTEMPTS):
+        house.store.clock.now = NOON + number * MISSING_PAUSE
         await make_all(waveforms)
-    assert (await waveforms.find(song.file_id)).processing is Processing.FAILED
-    assert reader.heard == []
+    assert (await waveforms.find(song.file_id), reader.heard) == (pending(song.file_id), [])
+    await house.keep_bytes(song.blob_key)
+    house.store.clock.now += MISSING_PAUSE
+    await make_all(waveforms)
+    assert (await waveforms.find(song.file_id)).processing is Processing.READY
 
 
 async def test_whoever_is_stopped_lets_go_at_once(house: House, waveforms: WaveformService, reader: Reader) -> None:

@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from pet.domain.errors import DomainError, Invalid, Unavailable
+from pet.domain.errors import DomainError, Invalid, NotFound, Unavailable
 from pet.domain.files import Files, MediaFile
 from pet.domain.ids import FileId
 from pet.domain.media import Blobs
@@ -42,6 +42,9 @@ FIRST_PAUSE = timedelta(seconds=30)
 
 OUTAGE_PAUSE = timedelta(seconds=10)
 """A store that is down is no fault of the track's: such an attempt does not count."""
+
+MISSING_PAUSE = timedelta(hours=1)
+"""Bytes that are not there may come back: a folder that was not mounted, a backup that is still being restored."""
 
 BACKFILL_STEP = 200
 BACKFILL_PAUSE_SECONDS = 0.1
@@ -240,6 +243,9 @@ class WaveformService:
             said = {"file_id": claim.file_id, "reason": repr(error.__cause__)}
             log.warning("an engine is down, a waveform has to wait", extra=said)
             await self._waveforms.put_off(claim, until=self._clock() + OUTAGE_PAUSE, counts=False)
+        except NotFound:
+            log.warning("a track has no bytes: see `pet media check`", extra={"file_id": claim.file_id})
+            await self._waveforms.put_off(claim, until=self._clock() + MISSING_PAUSE, counts=False)
         except DomainError as error:
             await self._note_failure(claim, str(error))
         except Exception as error:

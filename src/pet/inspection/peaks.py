@@ -96,9 +96,9 @@ def _frames(file: BinaryIO, container: AudioFormat) -> Iterator[AudioFrame]:
             raise UnreadableError("no stream of sound")
         stream = opened.streams.audio[0]
         stream.codec_context.thread_count = 1
-        with suppress(av.error.FFmpegError):  # what comes after it cannot be found; what came before is a sound
+        with suppress(av.error.FFmpegError):  # what comes after cannot be found; what came before is a sound
             for packet in opened.demux(stream):
-                with suppress(av.error.InvalidDataError):
+                with suppress(av.error.FFmpegError):  # a damaged packet is no more than that
                     yield from packet.decode()
 
 
