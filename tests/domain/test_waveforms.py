@@ -16,6 +16,7 @@ from pet.domain.errors import Invalid, Service, Unavailable, UnsupportedMedia
 from pet.domain.events import TrackUploaded
 from pet.domain.files import MediaFile
 from pet.domain.ids import FileId, UserId
+from pet.domain.times import utc_now
 from pet.domain.waveforms import (
     FIRST_PAUSE,
     LEASE,
@@ -24,6 +25,7 @@ from pet.domain.waveforms import (
     MISSING_PAUSE,
     OUTAGE_PAUSE,
     POINTS,
+    SEEK_AGAIN,
     Claim,
     Processing,
     Waveform,
@@ -66,7 +68,7 @@ def reader() -> Reader:
 
 @pytest.fixture
 def waveforms(house: House, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> WaveformService:
-    monkeypatch.setattr("pet.domain.waveforms.BACKFILL_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("pet.domain.waveforms.SEEK_PAUSE_SECONDS", 0)
     monkeypatch.setattr("pet.domain.waveforms.RENEWAL_SECONDS", 0.01)
     return service_of(house, reader)
 
@@ -243,7 +245,7 @@ async def test_a_track_that_is_deleted_before_its_end_leaves_nothing(
 async def test_tracks_from_before_are_found_and_new_ones_come_first(
     house: House, waveforms: WaveformService, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pet.domain.waveforms.BACKFILL_STEP", 2)
+    monkeypatch.setattr("pet.domain.waveforms.SEEK_STEP", 2)
     ann = await house.store.profile("ann")
     old = [await kept(house, ann) for _ in range(5)]
     await make_all(waveforms)
@@ -252,6 +254,20 @@ async def test_tracks_from_before_are_found_and_new_ones_come_first(
     assert len(reader.heard) == 5
     await make_all(service_of(house, reader))
     assert len(reader.heard) == 5
+
+
+async def test_what_an_older_process_has_delivered_meanwhile_is_found(
+    house: House, waveforms: WaveformService, reader: Reader
+) -> None:
+    house.store.clock.now = utc_now()
+    ann = await house.store.profile("ann")
+    await make_all(waveforms)
+    await kept(house, ann)
+    await make_all(waveforms)
+    assert len(reader.heard) == 0
+    house.store.clock.now += SEEK_AGAIN
+    await make_all(waveforms)
+    assert len(reader.heard) == 1
 
 
 async def kept(house: House, owner: UserId) -> MediaFile:

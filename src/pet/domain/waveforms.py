@@ -19,9 +19,9 @@ from typing import Protocol
 
 from pet.domain.errors import DomainError, Invalid, NotFound, Unavailable
 from pet.domain.files import Files, MediaFile
-from pet.domain.ids import FileId
+from pet.domain.ids import FileId, uuid7_since
 from pet.domain.media import Blobs
-from pet.domain.times import Clock
+from pet.domain.times import Clock, to_milliseconds
 
 POINTS = 1000
 """Peaks that are kept of a track, a byte each: more than a screen shows, and too little to be worth packing."""
@@ -46,9 +46,14 @@ OUTAGE_PAUSE = timedelta(seconds=10)
 MISSING_PAUSE = timedelta(hours=1)
 """Bytes that are not there may come back: a folder that was not mounted, a backup that is still being restored."""
 
-BACKFILL_STEP = 200
-BACKFILL_PAUSE_SECONDS = 0.1
-"""Files that are looked at in one step, once a start, and the pause between steps: nobody feels it."""
+SEEK_STEP = 200
+SEEK_PAUSE_SECONDS = 0.1
+"""Files that are looked at in one step for tracks without a note, and the pause between steps: nobody feels it."""
+
+SEEK_AGAIN = timedelta(minutes=10)
+RECENT = timedelta(hours=1)
+"""All files are looked at once a start, and recent ones again and again: while processes are upgraded one by one, an
+old one may deliver the event of an upload without knowing of waveforms."""
 
 log = logging.getLogger("pet.waveforms")
 
@@ -175,7 +180,7 @@ class WaveformService:
         self._reader = reader
         self._clock = clock
         self._seen_upto: FileId | None = None
-        self._has_seen_all = False
+        self._seeks_at = clock()
 
     async def find(self, file_id: FileId) -> Waveform:
         """Return what there is of a track."""
@@ -208,12 +213,14 @@ class WaveformService:
 
     async def _seek_earlier_ones(self) -> bool:
         """Note some of the tracks that no event has noted; False when all files were looked at."""
-        if self._has_seen_all:
+        now = self._clock()
+        if now < self._seeks_at:
             return False
-        await asyncio.sleep(BACKFILL_PAUSE_SECONDS)
-        step = self._waveforms.want_missing(self._clock(), after=self._seen_upto, limit=BACKFILL_STEP)
-        self._seen_upto = await step
-        self._has_seen_all = self._seen_upto is None
+        await asyncio.sleep(SEEK_PAUSE_SECONDS)
+        self._seen_upto = await self._waveforms.want_missing(now, after=self._seen_upto, limit=SEEK_STEP)
+        if self._seen_upto is None:
+            self._seen_upto = FileId(uuid7_since(to_milliseconds(now - RECENT)))
+            self._seeks_at = now + SEEK_AGAIN
         return True
 
     async def _make(self, claim: Claim, track: MediaFile) -> None:
