@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
 from pet.domain.errors import UnsupportedMedia
 from pet.domain.files import MediaFile
 from pet.domain.media import MIB, AudioFormat
-from pet.inspection.peaks import read_peaks
 from pet.inspection.pool import WorkerInspector
 from pet.inspection.worker import UnreadableError
 
@@ -47,7 +47,14 @@ class WorkerPeakReader:
             wall_seconds=cpu_seconds * WALL_PER_CPU_SECOND, cpu_seconds=cpu_seconds, memory_bytes=MEMORY_BYTES
         )
         try:
-            return await worker.run(partial(read_peaks, container=AudioFormat(track.format)), path)
+            return await worker.run(partial(_peaks, container=AudioFormat(track.format)), path)
         except UnreadableError as error:
             _log.info("no peaks could be read", file_id=track.file_id, reason=str(error))
             raise UnsupportedMedia("The sound of this track could not be decoded.") from error
+
+
+def _peaks(file: BinaryIO, container: AudioFormat) -> bytes:
+    """Read peaks in a worker: FFmpeg's libraries are loaded there, and not in the process that serves."""
+    from pet.inspection.peaks import read_peaks  # noqa: PLC0415
+
+    return read_peaks(file, container)
