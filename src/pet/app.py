@@ -111,6 +111,8 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         engines = await stack.enter_async_context(open_engines(settings, clock))
         hasher = Argon2Hasher()
         stack.callback(hasher.close)
+        inspector = WorkerInspector()
+        stack.push_async_callback(inspector.close)
         secret = secret_of(settings)
         limits = chosen.limits or engines.shared.limits
 
@@ -141,7 +143,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             audit=AuditService(engines.documents.audits),
             profiles=profiles,
             files=file_service,
-            uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
+            uploads=UploadService(engines.documents.files, engines.blobs, inspector, limits, delivery, clock),
             follows=follows,
             feed=FeedService(engines.documents.activities, visibility),
             live_feed=LiveFeed(
