@@ -114,6 +114,10 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         engines = await stack.enter_async_context(open_engines(settings, clock))
         hasher = Argon2Hasher()
         stack.callback(hasher.close)
+        inspector = WorkerInspector()
+        stack.push_async_callback(inspector.close)
+        peak_reader = WorkerPeakReader()
+        stack.push_async_callback(peak_reader.close)
         secret = secret_of(settings)
         limits = chosen.limits or engines.shared.limits
 
@@ -145,7 +149,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             media_check=MediaCheckService(engines.documents.files, engines.blobs, delivery, clock),
             profiles=profiles,
             files=file_service,
-            uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
+            uploads=UploadService(engines.documents.files, engines.blobs, inspector, limits, delivery, clock),
             follows=follows,
             feed=FeedService(engines.documents.activities, visibility),
             live_feed=LiveFeed(
@@ -154,7 +158,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             listeners=Listeners(engines.sessions, clock, per_user=settings.subscriptions_per_user),
             plays=PlayService(engines.documents.plays, delivery, clock),
             waveforms=WaveformService(
-                engines.documents.waveforms, engines.documents.files, engines.blobs, WorkerPeakReader(), clock
+                engines.documents.waveforms, engines.documents.files, engines.blobs, peak_reader, clock
             ),
             visibility=visibility,
             links=Links(settings.public_url, LinkSigner(secret), clock),

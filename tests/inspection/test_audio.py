@@ -10,7 +10,8 @@ import pytest
 from mutagen import MutagenError
 
 from pet.domain.media import AudioFormat
-from pet.inspection.audio import AudioStream, read_stream
+from pet.inspection.audio import read_stream
+from pet.inspection.facts import AudioStream
 from pet.inspection.worker import UnreadableError
 from tests import media_factory
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from pet.domain.media import CleanImage, ImageFormat
-from pet.inspection.images import MAX_PIXELS, read_image
+from pet.inspection.facts import MAX_PIXELS
+from pet.inspection.images import read_image
 from pet.inspection.worker import UnreadableError
 from tests import media_factory
 

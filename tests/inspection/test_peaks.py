@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import resource
 import wave
 from collections.abc import Callable
@@ -173,12 +172,6 @@ def test_a_playlist_leads_to_no_other_file() -> None:
     for container in AudioFormat:
         with pytest.raises((UnreadableError, av.error.FFmpegError)):
             read_peaks(io.BytesIO(playlist), container)
-
-
-def test_this_thread_keeps_its_priority() -> None:
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    read_peaks(io.BytesIO(factory.wav(0.1)), AudioFormat.WAV)
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_memory_does_not_grow_with_the_length() -> None:

@@ -20,8 +20,10 @@ from mutagen.mp3 import MP3
 from mutagen.ogg import OggPage
 from mutagen.oggvorbis import OggVorbis
 
-from pet.inspection.audio import AudioStream, read_stream
-from pet.inspection.tags import Tags, read_tags
+from pet.inspection.audio import read_stream
+from pet.inspection.facts import AudioStream
+from pet.inspection.facts import Tags
+from pet.inspection.tags import read_tags
 from pet.storage.blobs.spool import Spool
 from tests import media_factory
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
 import pytest
 
-from pet.domain.errors import UnsupportedMedia
+from pet.domain.errors import NotFound, UnsupportedMedia
 from pet.domain.files import MediaFile
 from pet.domain.media import AudioFormat
 from pet.domain.waveforms import POINTS
@@ -32,42 +33,60 @@ def song(tmp_path: Path) -> tuple[Path, MediaFile]:
     return kept(tmp_path, media_factory.mp3(2.0), AudioFormat.MP3)
 
 
-async def test_a_track_has_peaks(song: tuple[Path, MediaFile]) -> None:
-    peaks = await WorkerPeakReader().peaks(*song)
+@pytest.fixture
+async def reader() -> AsyncIterator[WorkerPeakReader]:
+    opened = WorkerPeakReader()
+    yield opened
+    await opened.close()
+
+
+async def test_a_track_has_peaks(reader: WorkerPeakReader, song: tuple[Path, MediaFile]) -> None:
+    peaks = await reader.peaks(*song)
     assert len(peaks) == POINTS
     assert max(peaks) < 120
     assert sorted(peaks)[POINTS // 10] > 80
 
 
 @pytest.mark.parametrize("content", [b"", b"no sound at all", media_factory.jpeg()], ids=["empty", "text", "picture"])
-async def test_what_cannot_be_decoded_is_refused(tmp_path: Path, content: bytes) -> None:
+async def test_what_cannot_be_decoded_is_refused(reader: WorkerPeakReader, tmp_path: Path, content: bytes) -> None:
     for container in AudioFormat:
         with pytest.raises(UnsupportedMedia):
-            await WorkerPeakReader().peaks(*kept(tmp_path, content, container))
+            await reader.peaks(*kept(tmp_path, content, container))
 
 
 @pytest.mark.parametrize(
     ("limit", "value"), [("WALL_PER_CPU_SECOND", 0.001), ("MEMORY_BYTES", 1)], ids=["time", "memory"]
 )
 async def test_a_track_beyond_the_limits_is_refused_and_others_are_not(
-    song: tuple[Path, MediaFile], monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+    reader: WorkerPeakReader, song: tuple[Path, MediaFile], monkeypatch: pytest.MonkeyPatch, limit: str, value: float
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(f"pet.inspection.unhurried.{limit}", value)
         with pytest.raises(UnsupportedMedia):
-            await WorkerPeakReader().peaks(*song)
-    assert len(await WorkerPeakReader().peaks(*song)) == POINTS
+            await reader.peaks(*song)
+    assert len(await reader.peaks(*song)) == POINTS
 
 
-async def test_a_worker_has_its_priority_back_for_those_who_wait(song: tuple[Path, MediaFile]) -> None:
-    await WorkerPeakReader().peaks(*song)
-    assert (await WorkerInspector().audio(song[0])).format is AudioFormat.MP3
-    assert {await niceness(worker) for worker in await workers()} == {0}
+async def test_whoever_waits_goes_first(reader: WorkerPeakReader, song: tuple[Path, MediaFile]) -> None:
+    inspector = WorkerInspector()
+    await reader.peaks(*song)
+    assert [await niceness(worker) for worker in await workers()] == [19]
+    assert (await inspector.audio(song[0])).format is AudioFormat.MP3
+    assert sorted([await niceness(worker) for worker in await workers()]) == [0, 19]
+    await inspector.close()
+    await reader.close()
+    assert await workers() == []
 
 
-async def test_whoever_gives_up_stops_the_worker(tmp_path: Path) -> None:
+async def test_a_file_that_went_meanwhile_is_not_found(reader: WorkerPeakReader, song: tuple[Path, MediaFile]) -> None:
+    song[0].unlink()
+    with pytest.raises(NotFound):
+        await reader.peaks(*song)
+
+
+async def test_whoever_gives_up_stops_the_worker(reader: WorkerPeakReader, tmp_path: Path) -> None:
     long = kept(tmp_path, media_factory.mp3(10.0) * 300, AudioFormat.MP3)
-    reading = asyncio.create_task(WorkerPeakReader().peaks(*long))
+    reading = asyncio.create_task(reader.peaks(*long))
     async with asyncio.timeout(60):
         worker = await worker_with(long[0])
         reading.cancel()

@@ -165,6 +165,7 @@ class PeakReader(Protocol):
         """Return a track's `POINTS` peaks, as `Waveform` has them.
 
         Raises:
+            NotFound: the file is gone.
             UnsupportedMedia: the sound cannot be decoded, or not within the limits.
             Unavailable: nothing can be decoded at the moment.
         """

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from mutagen.flac import StreamInfo
@@ -22,15 +21,8 @@ from mutagen.ogg import OggPage
 from mutagen.wave import WaveStreamInfo
 
 from pet.domain.media import MIB, AudioFormat
+from pet.inspection.facts import AudioStream
 from pet.inspection.worker import UnreadableError
-
-MIME_TYPES = {
-    AudioFormat.MP3: "audio/mpeg",
-    AudioFormat.WAV: "audio/wav",
-    AudioFormat.OGG: "audio/ogg",
-    AudioFormat.M4A: "audio/mp4",
-    AudioFormat.FLAC: "audio/flac",
-}
 
 MAX_DURATION_SECONDS = 7 * 24 * 60 * 60
 """A header that claims more than a week lies: the largest upload would have to play at 1 kbit/s."""
@@ -58,15 +50,6 @@ _OGG_PAGE = struct.Struct("<4sBBqI")
 
 _OPUS_RATE = 48_000
 """Opus counts time in samples of 48 kHz whatever its source was (RFC 7845, section 4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class AudioStream:
-    """What the sound itself says; `bitrate_kbps` is the average, at least 1."""
-
-    format: AudioFormat
-    duration_seconds: float
-    bitrate_kbps: int
 
 
 def read_stream(file: BinaryIO) -> AudioStream:

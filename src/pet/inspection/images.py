@@ -20,10 +20,8 @@ from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.WebPImagePlugin import WebPImageFile
 
 from pet.domain.media import CleanImage, ImageFormat
+from pet.inspection.facts import MAX_PIXELS
 from pet.inspection.worker import UnreadableError
-
-MAX_PIXELS = 40_000_000
-"""The largest picture that is decoded: 160 MB of pixels. The size is known from the header, before any decoding."""
 
 _FORMATS = {
     "JPEG": ImageFormat.JPEG,

@@ -6,9 +6,7 @@ many slots, each two become one.
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 from array import array
 from collections.abc import Iterator
 from contextlib import suppress
@@ -37,7 +35,6 @@ _MAX_SLOTS = 4 * POINTS
 
 _FULL_SCALE = 32768
 _BYTES_PER_SAMPLE = 2
-_LOWEST_PRIORITY = 19
 
 
 def read_peaks(file: BinaryIO, container: AudioFormat) -> bytes:
@@ -49,28 +46,6 @@ def read_peaks(file: BinaryIO, container: AudioFormat) -> bytes:
         UnreadableError: no sound was decoded.
         Exception: the file is damaged; PyAV raises errors of many kinds.
     """
-    gathered: list[bytes | BaseException] = []
-
-    def read() -> None:
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, _LOWEST_PRIORITY)
-        try:
-            gathered.append(_read(file, container))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
-            gathered.append(error)
-
-    # In a thread of its own: Linux knows niceness by thread, and nobody can take it back from the whole worker, in
-    # which the next upload is looked into while a person waits.
-    thread = threading.Thread(target=read, name="peaks")
-    thread.start()
-    thread.join()
-    (result,) = gathered
-    if isinstance(result, BaseException):
-        raise result
-    return result
-
-
-def _read(file: BinaryIO, container: AudioFormat) -> bytes:
     slots = _Slots()
     for samples, channels, rate in _samples(file, container):
         slots.add(samples, channels, rate)

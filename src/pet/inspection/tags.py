@@ -13,7 +13,6 @@ import base64
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from mutagen import MutagenError
@@ -26,6 +25,7 @@ from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 from pet.domain.media import COVER_MAX_BYTES, AudioFormat
+from pet.inspection.facts import NO_TAGS, Tags
 
 TEXT_LENGTH = 200
 """Characters kept of a tag."""
@@ -35,19 +35,6 @@ _FRONT_COVER = 3
 
 _LINK = "-->"
 """The media type of an embedded picture that is only the address of one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tags:
-    """Texts as `AudioFacts` has them, and the front cover's bytes, at most 10 MiB."""
-
-    title: str | None = None
-    artist: str | None = None
-    album: str | None = None
-    artwork: bytes | None = None
-
-
-NO_TAGS = Tags()
 
 
 def read_tags(file: BinaryIO, container: AudioFormat) -> Tags:

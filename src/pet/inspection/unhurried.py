@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import structlog
 
-from pet.domain.errors import UnsupportedMedia
+from pet.domain.errors import NotFound, UnsupportedMedia
 from pet.domain.files import MediaFile
 from pet.domain.media import MIB, AudioFormat
-from pet.inspection.pool import WorkerInspector
-from pet.inspection.worker import UnreadableError
+from pet.inspection.worker import Limits, Remote, UnreadableError
+from pet.inspection.workers import Workers
 
 LEAST_CPU_SECONDS = 20
 SOUND_PER_CPU_SECOND = 20.0
@@ -28,33 +26,40 @@ WALL_PER_CPU_SECOND = 10.0
 MEMORY_BYTES = 512 * MIB
 """Decoding takes some tens of MiB whatever the track's length; the rest is room for artwork in the file's head."""
 
+LOWEST_PRIORITY = 19
+
 _log = structlog.get_logger(__name__)
 
 
 class WorkerPeakReader:
-    """A `PeakReader` on the same worker processes as the media inspector."""
+    """A `PeakReader` on a worker process of its own, behind everything else on the machine; closing it ends that."""
+
+    def __init__(self) -> None:
+        self._workers = Workers(most=1, niceness=LOWEST_PRIORITY)
+
+    async def close(self) -> None:
+        """End the worker."""
+        await self._workers.close()
 
     async def peaks(self, path: Path, track: MediaFile) -> bytes:
         """Return a track's peaks.
 
         Raises:
+            NotFound: the file is gone.
             UnsupportedMedia: the sound cannot be decoded, or not within the limits.
             Unavailable: no worker could be started.
         """
-        seconds = (track.duration_seconds or 0) / SOUND_PER_CPU_SECOND + track.size_bytes / BYTES_PER_CPU_SECOND
-        cpu_seconds = LEAST_CPU_SECONDS + math.ceil(seconds)
-        worker = WorkerInspector(
-            wall_seconds=cpu_seconds * WALL_PER_CPU_SECOND, cpu_seconds=cpu_seconds, memory_bytes=MEMORY_BYTES
-        )
+        job = Remote[bytes]("pet.inspection.peaks:read_peaks", (AudioFormat(track.format),))
         try:
-            return await worker.run(partial(_peaks, container=AudioFormat(track.format)), path)
+            return await self._workers.run(job, path, _limits(track))
         except UnreadableError as error:
             _log.info("no peaks could be read", file_id=track.file_id, reason=str(error))
             raise UnsupportedMedia("The sound of this track could not be decoded.") from error
+        except FileNotFoundError as error:
+            raise NotFound("File not found") from error
 
 
-def _peaks(file: BinaryIO, container: AudioFormat) -> bytes:
-    """Read peaks in a worker: FFmpeg's libraries are loaded there, and not in the process that serves."""
-    from pet.inspection.peaks import read_peaks  # noqa: PLC0415
-
-    return read_peaks(file, container)
+def _limits(track: MediaFile) -> Limits:
+    seconds = (track.duration_seconds or 0) / SOUND_PER_CPU_SECOND + track.size_bytes / BYTES_PER_CPU_SECOND
+    cpu_seconds = LEAST_CPU_SECONDS + math.ceil(seconds)
+    return Limits(cpu_seconds=cpu_seconds, memory_bytes=MEMORY_BYTES, wall_seconds=cpu_seconds * WALL_PER_CPU_SECOND)
