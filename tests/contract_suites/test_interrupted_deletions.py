@@ -14,7 +14,7 @@ from tests.contract_suites.scene import NOON, Store, media, track
 from tests.engines.s3 import Bucket
 
 from pet.domain.delivery import Delivery
-from pet.domain.errors import NotFound
+from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.events import Event, TrackUploaded
 from pet.domain.files import FileService, FileType, MediaFile
 from pet.domain.ids import UserId
@@ -229,3 +229,25 @@ async def test_a_killed_replacement_of_an_avatar_is_finished(place: Place) -> No
             break
         kills += 1
     assert kills >= 6
+
+
+async def test_bytes_that_cannot_be_removed_go_when_their_store_is_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(key: str) -> None:
+        raise Unavailable(Service.MEDIA)
+
+    ann = await place.store.profile("ann")
+    song, cover = await place.published(ann)
+    process = place.process()
+    with monkeypatch.context() as patch:
+        patch.setattr(place.blobs, "remove", down)
+        await process.delete(song)
+        assert await place.left_of(song, cover) == [(False, True)] * 2
+        assert (await place.store.shown(ann)).stats == Stats()
+        assert await place.store.pending() == []
+        with pytest.raises(Unavailable):
+            await process.uploads.remove_abandoned()
+    assert await process.uploads.remove_abandoned() == 2
+    assert await place.left_of(song, cover) == [(False, False)] * 2
+    assert await process.uploads.remove_abandoned() == 0
