@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 import httpx
 import pytest
 import structlog
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pet.app import Overrides, Parts, create_app
@@ -98,10 +99,14 @@ class RunningService:
 
 @dataclass(kw_only=True)
 class Service(RunningService):
-    """A service in this process: also the application for a server of its own, and what the command line would call."""
+    """A service in this process: also the application for a server of its own, and what the command line would call.
+
+    `routes` are all that it serves.
+    """
 
     app: ASGIApp
     parts: Parts
+    routes: Sequence[BaseRoute]
 
     @property
     def services(self) -> Services:
@@ -221,7 +226,7 @@ async def starting(folder: Path, prepare: Prepare) -> AsyncIterator[StartService
             transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url=chosen.public_url)
             opened = await stack.enter_async_context(client)
-            return Service(chosen, opened, app=with_state, parts=app.state.parts)
+            return Service(chosen, opened, app=with_state, parts=app.state.parts, routes=tuple(app.routes))
 
         yield start
 

@@ -204,6 +204,18 @@ def test_a_secret_that_is_too_short_is_told(data_dir: Path) -> None:
     require_sentence(pet("admin", "promote", "x", data_dir=data_dir), sentence)
 
 
+@pytest.mark.parametrize("command", [("serve",), ("admin", "promote", "x")])
+def test_signing_keys_that_cannot_be_used_are_told(command: tuple[str, ...], data_dir: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+
+    def run() -> Result:
+        return pet(*command, data_dir=data_dir, signing_keys=str(keys), port=str(free_port()))
+
+    require_sentence(run(), f"PET_SIGNING_KEYS gives no usable keys: {keys} cannot be read: No such file or directory.")
+    keys.mkdir()
+    require_sentence(run(), f"PET_SIGNING_KEYS gives no usable keys: {keys} holds no private key to sign with.")
+
+
 @pytest.mark.slow
 async def test_the_next_request_of_someone_promoted_is_an_admin_s(tmp_path: Path) -> None:
     async with serve(tmp_path) as server:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from starlette.types import Lifespan
 
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
+from pet.domain.blocks import BlockService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
 from pet.domain.feed import FeedService
@@ -28,6 +29,7 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
+from pet.domain.login_guard import LoginGuard
 from pet.domain.media_check import MediaCheckService
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
@@ -37,14 +39,16 @@ from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
 from pet.domain.waveforms import WaveformService
-from pet.edge import Cors, Edge, is_trusted
+from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
+from pet.forwarding import is_trusted
 from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
 from pet.inspection.unhurried import WorkerPeakReader
 from pet.metrics import Metrics, Sampler, metrics_routes
 from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
+from pet.published_keys import published_keys_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
@@ -54,6 +58,7 @@ from pet.schema.root import build_schema
 from pet.security.keys import load_or_create_secret
 from pet.security.links import LinkSigner
 from pet.security.passwords import Argon2Hasher
+from pet.security.signing_keys import SigningKey, jwks, load_signing_keys
 from pet.security.tokens import JwtSigner
 from pet.services import Services
 from pet.settings import Settings, SettingsError
@@ -82,10 +87,11 @@ log = logging.getLogger("pet.app")
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What tests put in the place of the real thing: time, and limits."""
+    """What tests put in the place of the real thing: time, limits, and the cost of a password."""
 
     clock: Clock = utc_now
     limits: RateLimits | None = None
+    hasher: Argon2Hasher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class Parts:
     delivery: Delivery
     metrics: Metrics
     clock: Clock
+    signing_keys: Sequence[SigningKey]
 
 
 @asynccontextmanager
@@ -104,7 +111,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
     """Open the engines that the settings name, build the services on them, and sweep what crashes left.
 
     Raises:
-        SettingsError: the secret cannot be used.
+        SettingsError: the secret or the signing keys cannot be used.
         CannotOpen: an engine cannot be reached, or refuses.
         Unavailable: the embedded database or the media folder cannot be used.
     """
@@ -112,7 +119,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
     clock = chosen.clock
     async with AsyncExitStack() as stack:
         engines = await stack.enter_async_context(open_engines(settings, clock))
-        hasher = Argon2Hasher()
+        hasher = chosen.hasher or Argon2Hasher(settings.password_hashing)
         stack.callback(hasher.close)
         inspector = WorkerInspector()
         stack.push_async_callback(inspector.close)
@@ -138,19 +145,22 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
-        signer = JwtSigner(secret, ISSUER)
+        signing_keys = signing_keys_of(settings)
+        signer = JwtSigner(secret, ISSUER, keys=signing_keys)
         sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
+        guard = LoginGuard(engines.networks, engines.shared.failures, limits, clock)
         profiles = ProfileService(engines.documents.profiles, delivery, clock)
         follows = FollowService(engines.documents.follows, delivery, clock)
         visibility = Visibility(profiles, follows)
         services = Services(
-            accounts=AccountService(engines.accounts, sessions, hasher, limits, delivery, clock),
+            accounts=AccountService(engines.accounts, sessions, hasher, guard, limits, delivery, clock),
             audit=AuditService(engines.documents.audits),
             media_check=MediaCheckService(engines.documents.files, engines.blobs, delivery, clock),
             profiles=profiles,
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, inspector, limits, delivery, clock),
             follows=follows,
+            blocks=BlockService(engines.documents.follows, delivery, clock),
             feed=FeedService(engines.documents.activities, visibility),
             live_feed=LiveFeed(
                 engines.outboxes, engines.documents.activities, follows, engines.shared.broadcast, clock
@@ -166,7 +176,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             trusts_claimed_ids=settings.trust_client_user_id,
         )
         await stack.enter_async_context(present(engines.blobs.folder, partial(sweep, services.uploads)))
-        yield Parts(services, engines, delivery, Metrics(engines.outboxes, clock), clock)
+        yield Parts(services, engines, delivery, Metrics(engines.outboxes, clock), clock, signing_keys)
 
 
 def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Starlette:
@@ -209,6 +219,20 @@ def secret_of(settings: Settings) -> bytes:
         return load_or_create_secret(settings.data_dir / "secret.key")
     except (OSError, ValueError) as error:
         raise SettingsError([f"PET_DATA_DIR holds no usable secret key: {error}"]) from error
+
+
+def signing_keys_of(settings: Settings) -> Sequence[SigningKey]:
+    """Return the key pairs that sign tokens; none where the secret does.
+
+    Raises:
+        SettingsError: the file or the folder that a setting names gives none.
+    """
+    if settings.signing_keys is None:
+        return ()
+    try:
+        return load_signing_keys(settings.signing_keys)
+    except ValueError as error:
+        raise SettingsError([f"PET_SIGNING_KEYS gives no usable keys: {error}"]) from error
 
 
 def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starlette]:
@@ -266,6 +290,7 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
         *welcome_routes(media_origin),
+        *published_keys_routes(jwks(parts.signing_keys)),
         *health_routes(parts.engines.checks),
         *metrics_routes(parts.metrics),
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
@@ -56,9 +57,10 @@ def serve() -> None:
     from pet.server import listen, run  # noqa: PLC0415
 
     settings = _started()
-    listeners = listen(settings.host, settings.port)
-    asyncio.run(_ensure_tables(settings))
-    run(create_app(settings), listeners, when_ready=lambda: _welcome(settings))
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(each) for each in listen(settings.host, settings.port)]
+        asyncio.run(_ensure_tables(settings))
+        run(create_app(settings), listeners, when_ready=lambda: _welcome(settings))
 
 
 @main.command(help="Bring the database's tables to the newest version.")

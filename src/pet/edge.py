@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,19 +21,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pet.domain.errors import TooLarge
 from pet.domain.ids import new_uuid7
 from pet.domain.viewers import Client
+from pet.forwarding import Network, client_address
 from pet.refusals import refusal
 
 MAX_BODY_BYTES = 1024 * 1024
 """For everything but multipart forms, which have their own limits per file."""
 
 MAX_USER_AGENT = 200
-IPV6_CUSTOMER = 64
-"""Whoever has one IPv6 address has the whole /64."""
-
 log = structlog.get_logger("pet.access")
 failures = logging.getLogger("pet.edge")
-
-Network = IPv4Network | IPv6Network
 
 
 class Cors(CORSMiddleware):
@@ -96,44 +91,6 @@ class Edge:
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
-
-
-def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
-    """Return the address that limits are counted by: the nearest one that is no trusted proxy, IPv6 by its /64.
-
-    `X-Forwarded-For` is read from the right, as far as trusted proxies wrote it; what lies beyond is anyone's
-    invention.
-    """
-    address = scope["client"][0] if scope.get("client") else "unknown"
-    forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
-    while is_trusted(address, trusted) and forwarded:
-        hop = forwarded.pop().strip()
-        if _parsed(hop) is None:
-            break
-        address = hop
-    return _customer(address)
-
-
-def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
-    """Tell whether an address is that of a proxy whose word counts."""
-    parsed = _parsed(address)
-    return parsed is not None and any(parsed in network for network in trusted)
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    """Parse an address; what a socket for both families shows as `::ffff:192.0.2.1` is an IPv4 address."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return None
-    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
-
-
-def _customer(address: str) -> str:
-    parsed = _parsed(address)
-    if isinstance(parsed, IPv6Address):
-        return str(IPv6Network((parsed, IPV6_CUSTOMER), strict=False))
-    return str(parsed or address)
 
 
 def _bounded(receive: Receive, headers: Headers) -> Receive:

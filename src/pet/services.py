@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
+from pet.domain.blocks import BlockService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -32,6 +33,7 @@ class Services:
     files: FileService
     uploads: UploadService
     follows: FollowService
+    blocks: BlockService
     feed: FeedService
     live_feed: LiveFeed
     listeners: Listeners

@@ -19,6 +19,7 @@ from pet.domain.feed import Activities
 from pet.domain.files import Files, FileType, MediaFile
 from pet.domain.follows import Follow, Follows, FollowState, Make
 from pet.domain.ids import EventId, FileId, ObjectId, SessionId, UserId, new_object_id, new_uuid7
+from pet.domain.login_guard import FamiliarNetworks
 from pet.domain.outbox import Outbox
 from pet.domain.plays import Plays
 from pet.domain.profiles import Edit, Profile, Profiles
@@ -54,6 +55,7 @@ class Store:
 
     accounts: Accounts
     sessions: Sessions
+    networks: FamiliarNetworks
     profiles: Profiles
     files: Files
     follows: Follows
@@ -106,6 +108,12 @@ class Store:
         follow, events = await self.follows.add(follower_id, following_id, make)
         await self.deliver(*events)
         return follow
+
+    async def block(self, blocker_id: UserId, blocked_id: UserId, *, minutes: int = 0) -> Follow:
+        """Block some minutes after noon, and count what that ends."""
+        block, events = await self.follows.block(blocking(blocker_id, blocked_id, at=after(minutes)))
+        await self.deliver(*events)
+        return block
 
     async def keep(self, file: MediaFile) -> MediaFile:
         """Keep a record without an event of its own."""
@@ -218,6 +226,11 @@ def following(
         return follow, replace(event, event_id=EventId(event_id)) if event_id else event
 
     return make
+
+
+def blocking(blocker_id: UserId, blocked_id: UserId, *, at: datetime = NOON) -> Follow:
+    """Return a block that is kept nowhere yet."""
+    return Follow(new_object_id(), blocked_id, blocker_id, FollowState.BLOCKED, at)
 
 
 async def at_once(*attempts: Awaitable[T]) -> list[T | BaseException]:

@@ -202,6 +202,36 @@ async def test_whoever_begins_to_follow_while_something_is_published_has_it_in_t
     assert [item.actor_id for item in feed.items] == [star]
 
 
+@pytest.mark.usefixtures("slowed")
+@pytest.mark.parametrize("lead", [-3, 0, 3])
+@pytest.mark.parametrize("by", ["add", "accept", "add_back", "accept_requests"])
+async def test_no_follow_survives_a_block_that_it_races(store: Store, by: str, lead: int) -> None:
+    ann, bob = await store.profile("ann", is_private=by.startswith("accept")), await store.profile("bob")
+    if by.startswith("accept"):
+        await store.follow(bob, ann)
+
+    async def begin() -> None:
+        await asyncio.sleep(max(0, -lead) * PAUSE_SECONDS)
+        if by == "accept":
+            event = FollowCreated(user_id=bob, following_id=ann, occurred_at=NOON)
+            _, is_first = await store.follows.accept(bob, ann, event)
+            await store.deliver(*([event] if is_first else []))
+        elif by == "accept_requests":
+            await store.deliver(*await store.projections.accept_requests(ann, asked_by=NOON))
+        else:
+            await store.follow(*((bob, ann) if by == "add" else (ann, bob)))
+
+    async def block() -> None:
+        await asyncio.sleep(max(0, lead) * PAUSE_SECONDS)
+        await store.block(ann, bob)
+
+    await asyncio.gather(begin(), block())
+    assert await store.follows.states(bob, [ann]) == {ann: FollowState.BLOCKED}
+    assert await store.follows.states(ann, [bob]) == {}
+    assert [(await store.shown(person)).stats for person in (ann, bob)] == [Stats(), Stats()]
+    assert await store.pending() == []
+
+
 async def test_everything_at_once_leaves_the_counters_right(store: Store) -> None:
     people = await everything_at_once(store)
     shown = await store.profiles.get_many(people)

@@ -129,6 +129,23 @@ async def test_sessions_are_listed_and_revoked(service: Service, ann: Person, bo
         assert (await mistake(service, "RevokeSession", {"sessionId": session_id}, by=ann))["code"] == "NOT_FOUND"
 
 
+async def test_all_other_sessions_are_revoked_or_all(service: Service, ann: Person, bob: Person) -> None:
+    others = [await log_in(service, ann) for _ in range(2)]
+    answer = await service.graphql("mutation { revokeSessions { success userErrors { code } } }")
+    assert answer["data"]["revokeSessions"]["userErrors"] == [{"code": "UNAUTHENTICATED"}]
+    answer = await service.graphql("mutation { revokeSessions { success } }", by=ann)
+    assert answer == {**answer, "data": {"revokeSessions": {"success": True}}}
+    assert [await is_open(service, person) for person in (ann, *others, bob)] == [True, False, False, True]
+    refused = await mistake(service, "RefreshSession", {"refreshToken": others[0].refresh_token})
+    assert refused["code"] == "UNAUTHENTICATED"
+    await log_in(service, ann)
+    answer = await service.graphql("mutation { revokeSessions(keepCurrent: false) { success } }", by=ann)
+    assert answer["data"]["revokeSessions"]["success"] is True
+    assert [await is_open(service, person) for person in (ann, bob)] == [False, True]
+    session = await log_in(service, ann)
+    assert [each["current"] for each in (await run(service, "Me", by=session))["sessions"]] == [True]
+
+
 async def test_a_refresh_shows_when_a_session_was_last_used(service: Service, clock: HandClock, ann: Person) -> None:
     (before,) = (await run(service, "Me", by=ann))["sessions"]
     clock.advance(minutes=1)

@@ -10,6 +10,7 @@ from pet.domain.delivery import Delivery
 from pet.domain.events import Event, TrackPlayed
 from pet.domain.files import FileType, MediaFile
 from pet.domain.ids import FileId
+from pet.domain.permissions import owns
 from pet.domain.times import Clock
 from pet.domain.viewers import Client, Viewer
 
@@ -40,7 +41,7 @@ class PlayService:
 
     async def count(self, track: MediaFile, viewer: Viewer | None, client: Client) -> None:
         """Count a play of a track, unless the listener is its owner or was counted in the last 30 minutes."""
-        if track.type is not FileType.TRACK or (viewer and viewer.user_id == track.user_id):
+        if track.type is not FileType.TRACK or owns(viewer, track.user_id):
             return
         event = TrackPlayed(user_id=track.user_id, file_id=track.file_id, occurred_at=self._clock())
         if await self._plays.record(track.file_id, _listener(viewer, client), event, window=PLAY_WINDOW):

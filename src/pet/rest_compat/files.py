@@ -139,7 +139,7 @@ async def _permitted(
         profile = await services.profiles.find(user_id) if user_id else None
         viewer = Viewer(profile.user_id, profile.role) if profile else None
     view = (await services.visibility.by_ids(viewer, [file.user_id])).get(file.user_id)
-    if view is None or not (view.is_full or file.type is FileType.AVATAR):
+    if view is None or not view.shows(file):
         raise NotFound(message)
     return viewer, view
 

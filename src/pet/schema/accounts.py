@@ -130,7 +130,9 @@ class RegisterInput:
     username: str = strawberry.field(
         description="3 to 30 Latin letters, digits, dots, dashes and underscores; it never changes."
     )
-    password: str = strawberry.field(description="8 to 128 characters.")
+    password: str = strawberry.field(
+        description="8 to 128 characters; none of the commonest passwords, nor one's own email or username."
+    )
     role: RoleName | None = strawberry.field(default=None, description="musician or listener; without it: listener.")
 
 
@@ -147,7 +149,9 @@ class ChangePasswordInput:
     """Passwords."""
 
     old_password: str = strawberry.field(description="The password until now.")
-    new_password: str = strawberry.field(description="8 to 128 characters.")
+    new_password: str = strawberry.field(
+        description="8 to 128 characters; none of the commonest passwords, nor one's own email or username."
+    )
 
 
 @strawberry.type(description="The session that was opened or refreshed, or the mistakes.")
@@ -234,6 +238,17 @@ async def revoke_session(
     if found is None:
         raise NotFound("Session not found", field="sessionId")
     await info.context.services.accounts.sessions.revoke(viewer, SessionId(found))
+    return SuccessPayload(success=True)
+
+
+async def revoke_sessions(
+    info: Info,
+    keep_current: Annotated[
+        bool, strawberry.argument(description="Whether the session of this request's token goes on.")
+    ] = True,
+) -> SuccessPayload:
+    """End the viewer's sessions, all of them or all others."""
+    await info.context.services.accounts.sessions.revoke_all(info.context.required_viewer, keeps_current=keep_current)
     return SuccessPayload(success=True)
 
 

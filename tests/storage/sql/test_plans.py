@@ -28,6 +28,14 @@ HERE = Position(NOON, "0" * 36)
 STRANGER = Viewer(BOB, Role.LISTENER)
 Read = Callable[[Store], Awaitable[object]]
 
+
+async def follow_and_block(store: Store) -> None:
+    """Begin a follow and end it by a block, of two who are there."""
+    star, fan = await store.profile("star"), await store.profile("fan")
+    await store.follow(fan, star)
+    await store.block(star, fan)
+
+
 IN_ORDER: dict[str, Read] = {
     "people": lambda s: s.profiles.page(after=None, limit=20),
     "people_onwards": lambda s: s.profiles.page(after=HERE, limit=20),
@@ -48,6 +56,7 @@ IN_ORDER: dict[str, Read] = {
     "following": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWING, after=None, limit=20),
     "requests": lambda s: s.follows.pages([ANN, BOB], FollowList.REQUESTS, after=None, limit=20),
     "sent_requests": lambda s: s.follows.pages([ANN, BOB], FollowList.SENT_REQUESTS, after=None, limit=20),
+    "blocks": lambda s: s.follows.pages([ANN, BOB], FollowList.BLOCKS, after=HERE, limit=20),
     "states": lambda s: s.follows.states(ANN, [BOB]),
     "following_ids": lambda s: s.follows.following_ids([ANN, BOB]),
     "activity_by_id": lambda s: s.activities.find(ObjectId("a")),
@@ -89,6 +98,8 @@ CHANGES: dict[str, Read] = {
     "give_waveform_up": lambda s: s.waveforms.give_up(Claim(FileId("a"), NOON, 1)),
     "want_waveforms": lambda s: s.waveforms.want_missing(NOON, after=FileId("000000000001"), limit=20),
     "unfollow": lambda s: s.follows.remove(ANN, BOB, only=None, at=NOON),
+    "follow_and_block": follow_and_block,
+    "unblock": lambda s: s.follows.unblock(BOB, ANN),
     "profile": lambda s: s.profile("newcomer"),
 }
 

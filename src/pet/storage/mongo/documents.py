@@ -152,7 +152,7 @@ class WaveformDocument(Document):
 
 
 class FollowDocument(Document):
-    """A follow, or a request to follow; no activity of the followed one is newer than `newest_ms`."""
+    """A follow, a request to follow, or a block of it; no activity of the followed one is newer than `newest_ms`."""
 
     id: str  # type: ignore[assignment]
     follower_id: str

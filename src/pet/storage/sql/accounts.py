@@ -90,6 +90,7 @@ class SqlAccounts:
             if not await sql.run("DELETE FROM account WHERE user_id = ?", user_id):
                 return False
             await sql.run("DELETE FROM session WHERE user_id = ?", user_id)
+            await sql.run("DELETE FROM familiar_network WHERE user_id = ?", user_id)
             await store_event(sql, event)
             return True
 

@@ -53,6 +53,18 @@ class SessionRow(Model):
         indexes: ClassVar = [Index(fields=["user_id", "last_used_ms", "session_id"], name="session_by_user")]
 
 
+class FamiliarNetworkRow(Model):
+    """A network from which someone has logged in, under a digest that tells of both."""
+
+    network = fields.CharField(max_length=64, primary_key=True)
+    user_id = fields.CharField(max_length=UUID)
+    noted_ms = fields.BigIntField(db_index=True)
+
+    class Meta:
+        table = "familiar_network"
+        indexes: ClassVar = [Index(fields=["user_id", "noted_ms", "network"], name="familiar_network_by_user")]
+
+
 class ProfileRow(Model):
     """A profile with its counters."""
 
@@ -160,7 +172,7 @@ class FollowRow(Model):
     object_id = fields.CharField(max_length=OBJECT_ID, primary_key=True)
     follower_id = fields.CharField(max_length=UUID)
     following_id = fields.CharField(max_length=UUID)
-    state = fields.CharField(max_length=9)
+    state = fields.CharField(max_length=9)  # one per pair: a block keeps follows and requests out
     created_ms = fields.BigIntField()
     newest_ms = fields.BigIntField(db_default=0)
 

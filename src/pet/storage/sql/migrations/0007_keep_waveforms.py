@@ -3,7 +3,7 @@ from tortoise.migrations import operations as ops
 from tortoise import fields
 
 class Migration(migrations.Migration):
-    dependencies = [('pet', '0003_hold_events_and_order_news')]
+    dependencies = [('pet', '0004_remember_networks')]
 
     initial = False
 
