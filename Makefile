@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx wheel clean
+.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx players wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +24,7 @@ explorer: $(VENV)/.explorer ## build GraphiQL, the explorer at /graphql (needs n
 demo: install ## fill the service with a few people and playable tracks, to look around
 	@exec $(BIN)/pet demo
 
-test: $(VENV)/.dev ## run every test (some need `make browser` or `make nginx`)
+test: $(VENV)/.dev ## run every test (some need `make browser nginx players`)
 	$(BIN)/pytest
 
 test-fast: $(VENV)/.dev ## run the tests that need neither a browser nor a server process
@@ -58,6 +58,9 @@ browser: ## install Chromium for the browser tests, where it is missing
 
 nginx: ## install nginx for the tests of deliveries, where it is missing
 	@sh .ci/nginx
+
+players: ## install curl, wget, aria2 and ffmpeg for the tests of media with them, where they are missing
+	@sh .ci/players
 
 clean: ## remove .venv and every cache; pet-data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

@@ -153,7 +153,7 @@ async def _blobs(settings: Settings, stack: AsyncExitStack, checks: list[Check])
     blobs = await stack.enter_async_context(
         open_blobs(settings.media_url, spool=spool, timeout_seconds=timeout_seconds)
     )
-    checks.append(Check("media", blobs.answers))
+    checks.append(Check("media", blobs.answers, has_room=blobs.has_room))
     return blobs
 
 

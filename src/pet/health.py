@@ -16,11 +16,21 @@ Answers = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How to find out whether an engine answers; without one that is not required the service goes on."""
+    """How to find out whether an engine answers; without one that is not required the service goes on.
+
+    Where `has_room` says no, the engine answers, but takes nothing more.
+    """
 
     name: str
     answers: Answers
     is_required: bool = True
+    has_room: Answers | None = None
+
+    async def word(self) -> str:
+        """Return `up`, `full` or `down`."""
+        if not await self.answers():
+            return "down"
+        return "up" if self.has_room is None or await self.has_room() else "full"
 
 
 def health_routes(checks: Sequence[Check]) -> list[Route]:
@@ -34,13 +44,14 @@ def health_routes(checks: Sequence[Check]) -> list[Route]:
     async def ready(request: Request) -> Response:
         """200 when all that is required answers, else 503: a proxy sends clients elsewhere.
 
-        `degraded`, still 200, says that something is down without which the service goes on.
+        `degraded`, still 200, says that something is down without which the service goes on, or that a disk is full:
+        all that was written can still be read.
         """
         del request
-        answers = await asyncio.gather(*(check.answers() for check in checks))
-        words = {check.name: "up" if is_up else "down" for check, is_up in zip(checks, answers, strict=True)}
-        is_ready = all(is_up or not check.is_required for check, is_up in zip(checks, answers, strict=True))
-        status = ("ready" if all(answers) else "degraded") if is_ready else "unavailable"
+        found = await asyncio.gather(*(check.word() for check in checks))
+        words = {check.name: word for check, word in zip(checks, found, strict=True)}
+        is_ready = all(words[check.name] != "down" for check in checks if check.is_required)
+        status = ("ready" if set(found) <= {"up"} else "degraded") if is_ready else "unavailable"
         return _report(200 if is_ready else 503, {"status": status, "checks": words})
 
     return [Route("/health/live", live), Route("/health/ready", ready)]

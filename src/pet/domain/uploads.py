@@ -6,7 +6,6 @@ there a record.
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -67,8 +66,9 @@ def require_size(size_bytes: int, limit_bytes: int) -> None:
         TooLarge: with the limit and the size in the sentence.
     """
     if size_bytes > limit_bytes:
-        size = math.ceil(size_bytes * 10 / MIB) / 10  # rounded up, so that it never reads like the limit itself
-        raise TooLarge(f"The file is too large: {size} MB, at most {limit_bytes // MIB} MB are allowed.", field="file")
+        limit = limit_bytes // MIB
+        size = max(round(size_bytes / MIB, 1), limit + 0.1)  # so that it never reads like the limit itself
+        raise TooLarge(f"The file is too large: {size:g} MB, at most {limit} MB are allowed.", field="file")
 
 
 class UploadService:

@@ -249,7 +249,7 @@ class WaveformService:
             log.info("a waveform is not needed any more", extra={"file_id": claim.file_id})
         except Unavailable as error:
             said = {"file_id": claim.file_id, "reason": repr(error.__cause__)}
-            log.warning("an engine is down, a waveform has to wait", extra=said)
+            log.warning("%s: a waveform has to wait", error.diagnosis, extra=said)
             await self._waveforms.put_off(claim, until=self._clock() + OUTAGE_PAUSE, counts=False)
         except NotFound:
             log.warning("a track has no bytes: see `pet media check`", extra={"file_id": claim.file_id})

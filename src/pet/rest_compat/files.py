@@ -33,7 +33,7 @@ async def avatar(request: Request, call: DirectCall) -> Response:
     file = await call.context.services.files.find(file_id) if file_id else None
     if file is None:
         raise NotFound("Avatar not found")
-    return _bytes(request, call, file, cache_control=REVALIDATE)
+    return _bytes(request, call, file, cache_control=REVALIDATE, is_replaceable=True)
 
 
 async def track(request: Request, call: DirectCall) -> Response:
@@ -51,7 +51,7 @@ async def cover(request: Request, call: DirectCall) -> Response:
     if file is None:
         raise NotFound("Cover not found")
     _, view = await _permitted(request, call, file, asked, "Cover not found")
-    return _bytes(request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE)
+    return _bytes(request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE, is_replaceable=True)
 
 
 async def file(request: Request, call: DirectCall) -> Response:
@@ -152,6 +152,7 @@ def _bytes(
     cache_control: str,
     listener: Viewer | None = None,
     is_play: bool = False,
+    is_replaceable: bool = False,
 ) -> Response:
     services = call.context.services
     representation = Representation(
@@ -162,6 +163,7 @@ def _bytes(
         file_name=file.original_name,
         cache_control=cache_control,
         attachment=request.query_params.get("download") == "1",
+        is_replaceable=is_replaceable,
     )
     count = partial(services.plays.count, file, listener, call.context.client) if is_play else None
     courier: Courier = request.state.courier

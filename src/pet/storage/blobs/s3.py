@@ -26,6 +26,7 @@ from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
 from pet.storage.blobs.s3_calls import bounded, next_of, reason_of, translated, unbroken
 from pet.storage.blobs.spool import Spool
+from pet.storage.space import unavailable
 
 PART_BYTES = 5 * MIB
 """The smallest part that S3 takes. One is on its way while the next is gathered."""
@@ -87,6 +88,17 @@ class S3Blobs:
             await bounded(next_of(obstore.list(self.store, prefix=STAGING)), self.timeout_seconds)
         except DomainError:
             return False
+        return True
+
+    async def has_room(self) -> bool:
+        """Tell whether the spool takes bytes; a store has no end."""
+        trial = Spool(self._spool / new_uuid7())
+        try:
+            await anyio.to_thread.run_sync(trial.append, b"ready?")
+        except Unavailable:
+            return False
+        finally:
+            await anyio.to_thread.run_sync(trial.remove)
         return True
 
     @asynccontextmanager
@@ -296,7 +308,7 @@ async def _filled(path: Path, chunks: AsyncIterator[bytes]) -> None:
             async for chunk in chunks:
                 await file.write(chunk)
     except OSError as error:
-        raise Unavailable(Service.MEDIA) from error
+        raise unavailable(Service.MEDIA, error) from error
 
 
 @contextmanager
