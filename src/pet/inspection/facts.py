@@ -1,11 +1,10 @@
-"""What workers look for, and what they find: plain data that crosses processes. The service imports it without any parser."""
+"""What workers look for, and what they find: plain data, imported without any parser."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pet.domain.media import AudioFormat
-
 
 MAX_PIXELS = 40_000_000
 """The largest picture that is decoded: 160 MB of pixels. The size is known from the header, before any decoding."""
