@@ -54,8 +54,11 @@ _NOT_ZERO = re.compile(rb"[^\0]")
 
 @dataclass(slots=True)
 class Frames:
-    """What was counted: bytes of frames; samples by samples per second, of which sound put together has several; seconds
-    that the encoder added; bytes that are not there."""
+    """What was counted.
+
+    That is bytes of frames; samples by samples per second, of which sound put together has several; seconds that the
+    encoder added; bytes that are not there.
+    """
 
     size_bytes: int = 0
     samples: dict[int, int] = field(default_factory=dict)
