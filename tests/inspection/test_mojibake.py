@@ -1,5 +1,7 @@
 """Texts without a word about their encoding."""
 
+# ruff: noqa: RUF001 - letters that look like others are what this is about
+
 from __future__ import annotations
 
 import pytest

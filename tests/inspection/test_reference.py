@@ -46,13 +46,9 @@ def encoded(
     channels = 2 if layout == "stereo" else 1
     scale, kind = (2**31 - 1, np.int32) if sample_format.startswith("s32") else (2**15 - 1, np.int16)
     samples = np.repeat((wave * scale).astype(kind), channels)[np.newaxis]
-    muxer = {
-        name: options.pop(name)
-        for name in ("movflags", "write_xing", "id3v2_version", "frag_duration")
-        if name in options
-    }
+    muxer: dict[str, str] = {name: options.pop(name) for name in ("movflags", "write_xing") if name in options}
     muxer["fflags"] = "+bitexact"
-    coder = {name: value for name, value in options.items() if name != "b"}
+    coder: dict[str, str] = {name: value for name, value in options.items() if name != "b"}
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container, options=muxer) as output:
         stream = output.add_stream(codec, rate=rate, layout=layout, options=coder)
