@@ -347,9 +347,12 @@ async def test_a_worker_that_is_idle_for_long_gives_its_memory_back(
     inspector = make_inspector(workers=Workers(idle_seconds=0.05))
     await inspector.image(photo)
 
-    while workers():
+    for _ in range(1000):
         await asyncio.sleep(0.01)
+        if not workers():
+            break
 
+    assert workers() == set()
     assert (await inspector.image(photo)).width == 64
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from pet.domain.errors import UnsupportedMedia
-from pet.domain.media import MIB, AudioFacts, AudioFormat, CleanImage
+from pet.domain.media import MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat
 from pet.inspection.facts import MAX_PIXELS, NO_TAGS, AudioStream, Tags
 from pet.inspection.worker import Limits, Remote, UnreadableError
 from pet.inspection.workers import Workers
@@ -27,18 +27,19 @@ WALL_SECONDS = 10.0
 """How long one job may take; a client waits for it. Waiting for a free worker and starting one do not count."""
 
 CPU_SECONDS = 8
-"""CPU time of one job. The slowest honest files, pictures of 40 megapixels, take 1 to 4 seconds of it."""
+"""CPU time of one job. The slowest honest files, the largest pictures, take 1 to 4 seconds of it."""
 
-MEMORY_BYTES = 1280 * MIB
-"""Address space of one job beyond the worker's own. A picture of 40 megapixels takes up to 460 MiB as JPEG, 310 as PNG,
-1,130 as WebP with transparency; audio takes little more than its artwork."""
+MEMORY_BYTES = 216 * MIB
+"""Address space of one job beyond the worker's own, which is up to 45 MB: 256 MB in all. The largest pictures take
+210 MiB of it, sound 20 and its artwork."""
 
 AUDIO_REFUSAL = (
     "The file holds no audio that can be played. Please send MP3, WAV, OGG (Vorbis, Opus), M4A (AAC, ALAC) or FLAC."
 )
 IMAGE_REFUSAL = (
     "The file is not a picture that can be shown. "
-    f"Please send an undamaged JPEG, PNG or WebP of at most {MAX_PIXELS // 1_000_000} megapixels."
+    f"Please send an undamaged JPEG or PNG of at most {MAX_PIXELS[ImageFormat.PNG] // 1_000_000} megapixels, "
+    f"or a WebP of at most {MAX_PIXELS[ImageFormat.WEBP] // 1_000_000}."
 )
 
 _log = structlog.get_logger(__name__)

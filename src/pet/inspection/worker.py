@@ -26,7 +26,7 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 Job = Callable[[BinaryIO], T]
-"""Reads an open file and returns plain data. Both cross processes by pickle: a `Remote`, or a function of a module, or a
+"""Reads an open file and returns plain data. Both cross processes by pickle: a `Remote`, a function of a module, or a
 `partial` of one."""
 
 LENGTH = struct.Struct("<Q")
@@ -89,7 +89,7 @@ def serve() -> None:
     jobs, results = _pipes()
     settle()
     while len(header := jobs.read(LENGTH.size)) == LENGTH.size:
-        job, path, limits = pickle.loads(jobs.read(*LENGTH.unpack(header)))
+        job, path, limits = pickle.loads(jobs.read(*LENGTH.unpack(header)))  # noqa: S301 - the service wrote it
         results.write(ACCEPTED)
         results.flush()
         content = _outcome(job, path, limits)

@@ -21,8 +21,8 @@ MOST_WORKERS = 2
 """Files looked into at the same time. Uploads are rare next to reads, which keep the other cores."""
 
 MOST_WAITING = 100
-"""Jobs that wait for a worker; each keeps its file on the disk meanwhile. At 10 seconds a job, which is the longest, the
-last of them would wait for eight minutes, and no client does."""
+"""Jobs that wait for a worker; each keeps its file on the disk meanwhile. At 10 seconds a job, the longest there is,
+the last of them would wait for eight minutes, and no client does."""
 
 JOBS_EACH = 200
 """After so many a worker is replaced: what libraries leak, and what a job left behind, goes with it."""
@@ -36,9 +36,11 @@ START_SECONDS = 20.0
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "TZ")
 """What a worker is told of the environment: nothing secret."""
 
-_START = (
-    "import sys; sys.path[:] = {path!r}\nimport os; os.nice({niceness})\nfrom pet.inspection.worker import serve; serve()"
-)
+_START = """
+import sys; sys.path[:] = {path!r}
+import os; os.nice({niceness})
+from pet.inspection.worker import serve; serve()
+"""
 """Not `-m`, which would put the current folder, whatever lies in it, before everything else on the path."""
 
 T = TypeVar("T")
@@ -47,21 +49,21 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A worker process of ours, and how many jobs it was given."""
+    """A worker process of ours with the pipes to it and from it, and how many jobs it was given."""
 
     process: Process
+    requests: asyncio.StreamWriter
+    results: asyncio.StreamReader
     jobs: int = 0
     idle_since: float = 0.0
 
     async def begin(self, request: bytes) -> bool:
         """Give it a job; tell whether it took it."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.jobs += 1
         with suppress(ConnectionError):  # it died while it was idle
-            self.process.stdin.write(request)
-            await self.process.stdin.drain()
-        return await self.process.stdout.read(len(ACCEPTED)) == ACCEPTED
+            self.requests.write(request)
+            await self.requests.drain()
+        return await self.results.read(len(ACCEPTED)) == ACCEPTED
 
     async def result(self) -> bytes:
         """Wait for what it sends of the job.
@@ -69,17 +71,15 @@ class _Worker:
         Raises:
             IncompleteReadError: it died.
         """
-        assert self.process.stdout is not None
-        length = await self.process.stdout.readexactly(LENGTH.size)
-        return await self.process.stdout.readexactly(*LENGTH.unpack(length))
+        length = await self.results.readexactly(LENGTH.size)
+        return await self.results.readexactly(*LENGTH.unpack(length))
 
     async def end(self) -> None:
         """Kill it, and see it gone even when the caller is cancelled meanwhile."""
         with suppress(ProcessLookupError):
             self.process.kill()
         await asyncio.shield(self.process.wait())
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        self.requests.close()
 
 
 class Workers:
@@ -202,10 +202,15 @@ class Workers:
         try:
             process = await asyncio.shield(starting)
         except asyncio.CancelledError:
-            self._all.add(worker := _Worker(await starting))
-            await self._end(worker)
+            await self._end(self._added(await starting))
             raise
-        self._all.add(worker := _Worker(process))
+        return self._added(process)
+
+    def _added(self, process: Process) -> _Worker:
+        worker = _Worker(
+            process, cast("asyncio.StreamWriter", process.stdin), cast("asyncio.StreamReader", process.stdout)
+        )
+        self._all.add(worker)
         return worker
 
     async def _rest(self, worker: _Worker) -> None:
