@@ -183,3 +183,9 @@ def test_memory_does_not_grow_with_the_length() -> None:
     assert len(read_peaks(io.BytesIO(long), AudioFormat.MP3)) == POINTS
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib * 1024 < len(long) + 8 * 1024 * 1024
+
+
+def test_tags_before_the_sound_are_not_heard() -> None:
+    for make, container in ((factory.mp3, AudioFormat.MP3), (factory.wav, AudioFormat.WAV)):
+        tagged = make(2.0, title="Noise", artwork=factory.jpeg())
+        assert read_peaks(io.BytesIO(tagged), container) == read_peaks(io.BytesIO(make(2.0)), container)

@@ -4,6 +4,9 @@ Memory stays constant whatever the sound's length: peaks are gathered in slots o
 many slots, each two become one.
 """
 
+# mypy: disable-error-code="no-untyped-call"
+# mutagen's functions carry no annotations.
+
 from __future__ import annotations
 
 import sys
@@ -15,19 +18,12 @@ from typing import BinaryIO
 import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from mutagen.mp3 import skip_id3
 
 from pet.domain.media import AudioFormat
 from pet.domain.waveforms import LOUDEST, POINTS, loudest
+from pet.inspection.decoding import opened
 from pet.inspection.worker import UnreadableError
-
-_DEMUXERS = {
-    AudioFormat.MP3: "mp3",
-    AudioFormat.WAV: "wav",
-    AudioFormat.OGG: "ogg",
-    AudioFormat.M4A: "mov",
-    AudioFormat.FLAC: "flac",
-}
-"""FFmpeg's readers. One is named always: left to guess, FFmpeg also takes playlists, which lead to other files."""
 
 _SLOT_SECONDS = 0.001
 _MAX_SLOTS = 4 * POINTS
@@ -54,7 +50,6 @@ def read_peaks(file: BinaryIO, container: AudioFormat) -> bytes:
 
 def _samples(file: BinaryIO, container: AudioFormat) -> Iterator[tuple[bytes, int, int]]:
     """Yield the sound in pieces: 16-bit samples of the machine's byte order, channels side by side; and the rate."""
-    file.seek(0)
     resampler, kind = AudioResampler(format="s16"), ("", "", 0)
     for frame in _frames(file, container):
         if kind != (kind := (frame.format.name, frame.layout.name, frame.rate)):
@@ -66,13 +61,15 @@ def _samples(file: BinaryIO, container: AudioFormat) -> Iterator[tuple[bytes, in
 
 
 def _frames(file: BinaryIO, container: AudioFormat) -> Iterator[AudioFrame]:
-    with av.open(file, "r", format=_DEMUXERS[container], metadata_errors="ignore") as opened:
-        if not opened.streams.audio:
+    file.seek(0)
+    skip_id3(file)
+    with opened(file, container, file.tell()) as source:
+        if not source.streams.audio:
             raise UnreadableError("no stream of sound")
-        stream = opened.streams.audio[0]
+        stream = source.streams.audio[0]
         stream.codec_context.thread_count = 1
         with suppress(av.error.FFmpegError):  # what comes after cannot be found; what came before is a sound
-            for packet in opened.demux(stream):
+            for packet in source.demux(stream):
                 with suppress(av.error.FFmpegError):  # a damaged packet is no more than that
                     yield from packet.decode()
 
