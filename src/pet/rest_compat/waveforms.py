@@ -13,9 +13,11 @@ from starlette.responses import Response
 
 from pet.domain.errors import Invalid, NotFound
 from pet.domain.waveforms import POINTS, Processing, require_points
+from pet.openapi.operations import Bytes, Described
 from pet.rest_compat.bytes import BlobResponse
 from pet.rest_compat.files import PRIVATE, REVALIDATE, permitted_track
 from pet.rest_compat.plans import Representation
+from pet.rest_compat.shapes import WaveformQuery
 from pet.schema.call import DirectCall
 
 DEFAULT_POINTS = 200
@@ -32,6 +34,13 @@ _SENTENCES = {
 }
 
 
+@Described(
+    "Get the picture of a track's waveform",
+    "An SVG, there some seconds after the upload; whoever may hear the track may see it.",
+    query=WaveformQuery,
+    answer=Bytes(("image/svg+xml",)),
+    refused=(NotFound, Invalid),
+)
 async def picture(request: Request, call: DirectCall) -> Response:
     """Return the SVG of a track that the viewer may hear.
 
@@ -53,6 +62,7 @@ async def picture(request: Request, call: DirectCall) -> Response:
         last_modified=file.created_at,
         file_name="waveform.svg",
         cache_control=PRIVATE if is_private else REVALIDATE,
+        attachment=request.query_params.get("download") == "1",
     )
 
     async def read(start: int, end: int) -> AsyncIterator[bytes]:
