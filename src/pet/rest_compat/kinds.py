@@ -61,6 +61,13 @@ def _file(kinds: str, max_bytes: int) -> About:
 AvatarBytes = Annotated[str, _file("JPEG, PNG or WebP", AVATAR_MAX_BYTES)]
 CoverBytes = Annotated[str, _file("JPEG, PNG or WebP", COVER_MAX_BYTES)]
 TrackBytes = Annotated[str, _file("MP3, WAV, OGG (Vorbis, Opus), M4A (AAC, ALAC) or FLAC", TRACK_MAX_BYTES)]
+TrackOfCover = Annotated[
+    str,
+    about(
+        "The track whose own cover it becomes; empty is like absent.",
+        pattern=r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$",
+    ),
+]
 
 PageSize = Annotated[
     int, about("Items of a page; without it and `cursor` the list is whole.", 20, minimum=1, maximum=MAX_PAGE)

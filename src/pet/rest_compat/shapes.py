@@ -40,6 +40,7 @@ from pet.rest_compat.kinds import (
     Tags,
     Token,
     TrackBytes,
+    TrackOfCover,
     Url,
     UserId,
     Username,
@@ -262,7 +263,7 @@ class CoverForm(TypedDict):
     file: CoverBytes
     userId: UserId
     type: NotRequired[FormType]
-    trackId: NotRequired[Annotated[FileId | Literal[""], about("The track whose own cover it becomes, if any.")]]
+    trackId: NotRequired[TrackOfCover]
 
 
 class InPaths(TypedDict):
