@@ -16,6 +16,8 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
+from pet import health, metrics, published_keys
+from pet.crowd import Crowd
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
 from pet.domain.blocks import BlockService
@@ -39,16 +41,17 @@ from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
 from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
-from pet.forwarding import is_trusted
-from pet.health import health_routes
+from pet.forwarding import client_address, is_trusted
 from pet.inspection.pool import WorkerInspector
-from pet.metrics import Metrics, Sampler, metrics_routes
+from pet.metrics import Metrics, Sampler
+from pet.pages.docs import docs_routes
 from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
-from pet.published_keys import published_keys_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
+from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.routes import legacy_routes
+from pet.safe_headers import SafeHeaders
 from pet.schema.endpoint import GraphQLEndpoint
 from pet.schema.executing import OperationRules
 from pet.schema.root import build_schema
@@ -173,6 +176,7 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
     app = Starlette(
         lifespan=_lifespan(settings, overrides),
         middleware=[
+            Middleware(SafeHeaders, is_https=settings.public_url.startswith("https:")),
             Middleware(
                 Cors,
                 allow_origin_regex=settings.cors_origin_pattern,
@@ -191,12 +195,25 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
                 expose_headers=EXPOSED_HEADERS,
                 max_age=600,
             ),
-            Middleware(Edge, trusted_proxies=settings.trusted_proxies),
+            Middleware(Edge, trusted_proxies=settings.trusted_proxies, max_body=settings.max_body),
         ],
         exception_handlers={DomainError: on_domain_error, HTTPException: on_http_error},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def crowd_of(settings: Settings) -> Crowd:
+    """Return what counts the connections of each client as the rate limits count its requests.
+
+    What a trusted proxy opens stands for any number of clients, whom it has to count itself.
+    """
+
+    def customer_of(address: str) -> str | None:
+        scope = {"type": "http", "client": (address, 0), "headers": []}
+        return None if is_trusted(address, settings.trusted_proxies) else client_address(scope, ())
+
+    return Crowd(settings.connections_per_address, customer_of)
 
 
 def secret_of(settings: Settings) -> bytes:
@@ -281,10 +298,16 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
         *welcome_routes(media_origin),
-        *published_keys_routes(jwks(parts.signing_keys)),
-        *health_routes(parts.engines.checks),
-        *metrics_routes(parts.metrics),
+        *docs_routes(description()),
+        *published_keys.published_keys_routes(jwks(parts.signing_keys)),
+        *health.health_routes(parts.engines.checks),
+        *metrics.metrics_routes(parts.metrics),
     ]
+
+
+def description() -> dict[str, object]:
+    """Return the OpenAPI document of every REST route, whoever serves it."""
+    return describe([*health.OPERATIONS, *metrics.OPERATIONS, *published_keys.OPERATIONS])
 
 
 def _operation_rules(settings: Settings) -> OperationRules:

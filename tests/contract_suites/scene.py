@@ -266,6 +266,9 @@ async def everything_at_once(store: Store) -> list[UserId]:
             await store.set_private(me, is_private=False)
             await store.deliver(UserUpdated(user_id=me, occurred_at=after(600), went_public=True, is_news=True))
             await store.deliver(*await store.follows.remove(me, other, only=None, at=NOON))
+            for blocker, blocked in ((me, other), (other, me)):
+                await store.block(blocker, blocked)
+                await store.follows.unblock(blocked, blocker)
 
     await asyncio.gather(*(live(number) for number in (0, 1, 2, 3, 0, 1, 2, 3)))
     return people

@@ -67,16 +67,21 @@ async def test_after_some_failures_a_pause_begins(failures: Failures) -> None:
     assert 45 <= told.reset_seconds <= 50
 
 
-async def test_pauses_grow_and_the_last_one_stays(make: Make) -> None:
-    failures = make((0, 1, 2), 1000)
-    lengths = []
-    assert await passed(failures, 2) == [True, True]
-    for pause in (1, 2, 2):
-        told = await state(failures)
-        lengths.append(told and told.window_seconds)
-        await asyncio.sleep(pause + 0.1)
-        assert await state(failures) is None
-    assert lengths == [1, 2, 2]
+async def test_pauses_grow(make: Make) -> None:
+    failures = make((0, 1, 50), 1000)
+    assert await passed(failures, 3) == [True, True, False]
+    await asyncio.sleep(1.1)
+    assert await passed(failures, 1) == [True]
+    told = await state(failures)
+    assert told is not None
+    assert told.window_seconds == 50
+
+
+async def test_the_last_pause_stays(make: Make) -> None:
+    failures = make((1,), 1000)
+    assert await passed(failures, 2) == [True, False]
+    await asyncio.sleep(1.1)
+    assert await passed(failures, 2) == [True, False]
 
 
 async def test_of_many_attempts_at_once_no_more_pass(failures: Failures) -> None:

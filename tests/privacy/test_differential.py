@@ -70,7 +70,7 @@ VIEW_AS = f"query ($as: Onlooker!) {{ viewAs(as: $as) {{ {PAGE} }} }}"
 IS_FOLLOWING = "query ($one: ID!, $other: ID!) { isFollowing(followerId: $one, followingId: $other) }"
 
 
-@pytest.mark.parametrize(("prepare", "examples"), [(EMBEDDED, 20), (MANY, 3)], indirect=["prepare"])
+@pytest.mark.parametrize(("prepare", "examples"), [(EMBEDDED, 12), (MANY, 2)], indirect=["prepare"])
 @pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
 async def test_each_gets_what_the_policy_says_over_every_front(start_service: StartService, examples: int) -> None:
     clock, numbers, loop = HandClock(), count(), asyncio.get_running_loop()
