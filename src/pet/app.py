@@ -23,6 +23,7 @@ from pet.domain.audit import AuditService
 from pet.domain.blocks import BlockService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
+from pet.domain.exports import ExportService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -32,17 +33,22 @@ from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
 from pet.domain.login_guard import LoginGuard
+from pet.domain.media_check import MediaCheckService
+from pet.domain.personal_data import PersonalData
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
+from pet.domain.purging import Purge
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
+from pet.domain.waveforms import WaveformService
 from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
 from pet.forwarding import client_address, is_trusted
 from pet.inspection.pool import WorkerInspector
+from pet.inspection.unhurried import WorkerPeakReader
 from pet.metrics import Metrics, Sampler
 from pet.pages.docs import docs_routes
 from pet.pages.explorer import explored
@@ -50,6 +56,7 @@ from pet.pages.welcome import welcome_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
+from pet.rest_compat.exports import export_routes
 from pet.rest_compat.routes import legacy_routes
 from pet.safe_headers import SafeHeaders
 from pet.schema.endpoint import GraphQLEndpoint
@@ -62,6 +69,7 @@ from pet.security.signing_keys import SigningKey, jwks, load_signing_keys
 from pet.security.tokens import JwtSigner
 from pet.services import Services
 from pet.settings import Settings, SettingsError
+from pet.storage.archives import open_zip
 from pet.storage.presence import present
 from pet.upkeep import Upkeep, recover, sweep
 
@@ -121,12 +129,16 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         engines = await stack.enter_async_context(open_engines(settings, clock))
         hasher = chosen.hasher or Argon2Hasher(settings.password_hashing)
         stack.callback(hasher.close)
+        inspector = WorkerInspector()
+        stack.push_async_callback(inspector.close)
+        peak_reader = WorkerPeakReader()
+        stack.push_async_callback(peak_reader.close)
         secret = secret_of(settings)
         limits = chosen.limits or engines.shared.limits
 
         async def purge(user_id: UserId) -> None:
-            """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
-            await file_service.purge(user_id)
+            """Remove what belonged to a deleted user; that delivers events in turn, so the two need each other."""
+            await everything_of(user_id)
 
         async def remove_bytes(blob_key: str) -> None:
             """Remove the bytes of a deleted file."""
@@ -137,10 +149,19 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             engines.documents.projections,
             engines.shared.broadcast,
             clock,
-            purge_files=purge,
+            purge=purge,
             remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
+        exports = _exports(engines, limits, clock)
+        everything_of = Purge(
+            engines.shared.session_cache,
+            engines.documents.projections,
+            file_service,
+            engines.documents.plays,
+            exports,
+            engines.accounts,
+        )
         signing_keys = signing_keys_of(settings)
         signer = JwtSigner(secret, ISSUER, keys=signing_keys)
         sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
@@ -151,9 +172,11 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         services = Services(
             accounts=AccountService(engines.accounts, sessions, hasher, guard, limits, delivery, clock),
             audit=AuditService(engines.documents.audits),
+            media_check=MediaCheckService(engines.documents.files, engines.blobs, delivery, clock),
             profiles=profiles,
             files=file_service,
-            uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
+            exports=exports,
+            uploads=UploadService(engines.documents.files, engines.blobs, inspector, limits, delivery, clock),
             follows=follows,
             blocks=BlockService(engines.documents.follows, delivery, clock),
             feed=FeedService(engines.documents.activities, visibility),
@@ -162,6 +185,9 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             ),
             listeners=Listeners(engines.sessions, clock, per_user=settings.subscriptions_per_user),
             plays=PlayService(engines.documents.plays, delivery, clock),
+            waveforms=WaveformService(
+                engines.documents.waveforms, engines.documents.files, engines.blobs, peak_reader, clock
+            ),
             visibility=visibility,
             links=Links(settings.public_url, LinkSigner(secret), clock),
             limits=limits,
@@ -259,12 +285,28 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
     return lifespan
 
 
+def _exports(engines: Engines, limits: RateLimits, clock: Clock) -> ExportService:
+    documents = engines.documents
+    data = PersonalData(
+        engines.accounts,
+        engines.sessions,
+        documents.profiles,
+        documents.files,
+        documents.follows,
+        documents.activities,
+        clock,
+    )
+    return ExportService(engines.exports, engines.accounts, data, engines.blobs, open_zip, limits, clock)
+
+
 def _upkeep(parts: Parts) -> Upkeep:
     engines = parts.engines
     return Upkeep(
         parts.delivery,
         engines.documents.projections,
         parts.services.uploads,
+        parts.services.exports,
+        parts.services.waveforms,
         engines.documents.plays,
         parts.services.listeners,
         Sampler(parts.services.audit, parts.metrics),
@@ -297,6 +339,7 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         *(explored(graphql) if settings.graphiql else [Route("/graphql", graphql)]),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
+        *export_routes(),
         *welcome_routes(media_origin),
         *docs_routes(description()),
         *published_keys.published_keys_routes(jwks(parts.signing_keys)),

@@ -18,6 +18,7 @@ from pet.domain.broadcast import Broadcast
 from pet.domain.delivery import Projections
 from pet.domain.errors import Unavailable
 from pet.domain.events import Event
+from pet.domain.exports import Exports
 from pet.domain.failures import Failures
 from pet.domain.feed import Activities
 from pet.domain.files import Files
@@ -31,6 +32,7 @@ from pet.domain.publishing import Exchange
 from pet.domain.session_cache import SessionCache
 from pet.domain.sessions import Sessions
 from pet.domain.times import Clock
+from pet.domain.waveforms import Waveforms
 from pet.health import Answers, Check
 from pet.security.keys import derive_key
 from pet.settings import Settings
@@ -44,6 +46,7 @@ from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
+from pet.storage.sql.exports import SqlExports
 from pet.storage.sql.familiar_networks import SqlFamiliarNetworks
 from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
@@ -52,6 +55,7 @@ from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.postgres import PostgresLimits
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
+from pet.storage.sql.waveforms import SqlWaveforms
 
 FINGERPRINT_DIGITS = 12
 """Of the secret key, in the names of what is kept in Redis: two installations may use one server."""
@@ -66,6 +70,7 @@ class Documents:
     follows: Follows
     activities: Activities
     plays: Plays
+    waveforms: Waveforms
     projections: Projections
     audits: Audits
     outbox: Outbox
@@ -91,6 +96,7 @@ class Engines:
 
     accounts: Accounts
     sessions: Sessions
+    exports: Exports
     networks: FamiliarNetworks
     documents: Documents
     shared: Shared
@@ -120,6 +126,7 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
         yield Engines(
             accounts=SqlAccounts(database),
             sessions=SqlSessions(database),
+            exports=SqlExports(database),
             networks=SqlFamiliarNetworks(database),
             documents=documents,
             shared=await _shared(settings, stack, checks, outboxes, clock),
@@ -162,6 +169,7 @@ def _sql_documents(database: Database, outbox: Outbox, clock: Clock) -> Document
         follows=SqlFollows(database),
         activities=SqlActivities(database),
         plays=SqlPlays(database),
+        waveforms=SqlWaveforms(database),
         projections=SqlProjections(database, clock),
         audits=SqlAudits(database),
         outbox=outbox,
@@ -174,7 +182,18 @@ async def _mongo_documents(
     """Keep the documents in MongoDB, where a setting names one."""
     if settings.documents_url is None:
         return None
-    from pet.storage.mongo import audit, connection, delivery, effects, feed, files, follows, plays, profiles  # noqa: PLC0415
+    from pet.storage.mongo import (  # noqa: PLC0415
+        audit,
+        connection,
+        delivery,
+        effects,
+        feed,
+        files,
+        follows,
+        plays,
+        profiles,
+        waveforms,
+    )
 
     opening = connection.open_database(settings.documents_url, timeout_seconds=settings.engine_timeout)
     database = await stack.enter_async_context(opening)
@@ -185,6 +204,7 @@ async def _mongo_documents(
         follows=follows.MongoFollows(database),
         activities=feed.MongoActivities(database),
         plays=plays.MongoPlays(database),
+        waveforms=waveforms.MongoWaveforms(database),
         projections=effects.MongoProjections(database, clock),
         audits=audit.MongoAudits(database),
         outbox=delivery.MongoOutbox(database, clock),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
 from pet.domain.blocks import BlockService
+from pet.domain.exports import ExportService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -14,10 +15,12 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
+from pet.domain.media_check import MediaCheckService
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
+from pet.domain.waveforms import WaveformService
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,18 @@ class Services:
 
     accounts: AccountService
     audit: AuditService
+    media_check: MediaCheckService
     profiles: ProfileService
     files: FileService
     uploads: UploadService
+    exports: ExportService
     follows: FollowService
     blocks: BlockService
     feed: FeedService
     live_feed: LiveFeed
     listeners: Listeners
     plays: PlayService
+    waveforms: WaveformService
     visibility: Visibility
     links: Links
     limits: RateLimits

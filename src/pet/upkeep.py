@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery, Projections
+from pet.domain.exports import ExportService
 from pet.domain.listeners import Listeners
 from pet.domain.outbox import KEEP_DELIVERED
 from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.publishing import Publisher
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
+from pet.domain.waveforms import WaveformService
 from pet.metrics import Sampler
 
 AUDIT_PAUSE = timedelta(minutes=1)
@@ -30,8 +32,14 @@ SPREADS_A_TURN = 50
 BYTES_PAUSE = timedelta(minutes=1)
 """A deletion removes its bytes at once; this is for those that resisted."""
 
+WAVEFORMS_PAUSE = timedelta(seconds=1)
+"""A new track has its waveform within some seconds; an idle turn costs one look at an index."""
+
 PUBLISH_PAUSE = timedelta(milliseconds=250)
 """With the time that events settle, one is on its way half a second after the change, whichever process made it."""
+
+EXPORT_PAUSE = timedelta(seconds=1)
+"""An archive is begun soon after it was asked for; an idle turn costs one look at an index."""
 
 FAILURE_PAUSE = timedelta(seconds=2)
 """So that what fails every time does not fill the log."""
@@ -63,6 +71,8 @@ class Upkeep:
     delivery: Delivery
     projections: Projections
     uploads: UploadService
+    exports: ExportService
+    waveforms: WaveformService
     plays: Plays
     listeners: Listeners
     sampler: Sampler
@@ -76,6 +86,9 @@ class Upkeep:
             (RELAY_PAUSE, self._relay),
             (RELAY_PAUSE, self._spread),
             (BYTES_PAUSE, self._remove_bytes),
+            (BYTES_PAUSE, self.exports.sweep),
+            (EXPORT_PAUSE, self._export),
+            (WAVEFORMS_PAUSE, self._make_waveforms),
             (AUDIT_PAUSE, self.sampler.sample),
             (TRIM_PAUSE, self._trim),
             (SESSIONS_PAUSE, self.listeners.look),
@@ -100,6 +113,16 @@ class Upkeep:
     async def _remove_bytes(self) -> None:
         """Remove what a deletion could not, because the store of bytes was down."""
         await self.uploads.remove_abandoned()
+
+    async def _export(self) -> None:
+        """Make the archives that people have asked for, one after the other."""
+        while await self.exports.make_next():
+            pass
+
+    async def _make_waveforms(self) -> None:
+        """Make the waveforms that are wanted, one after the other: the other cores are left to those who wait."""
+        while await self.waveforms.make_next():
+            pass
 
     async def _trim(self) -> None:
         """Forget what is long done."""

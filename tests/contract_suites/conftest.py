@@ -26,11 +26,13 @@ from pet.storage.mongo.files import MongoFiles
 from pet.storage.mongo.follows import MongoFollows
 from pet.storage.mongo.plays import MongoPlays
 from pet.storage.mongo.profiles import MongoProfiles
+from pet.storage.mongo.waveforms import MongoWaveforms
 from pet.storage.sql.accounts import SqlAccounts
 from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox, store_events
 from pet.storage.sql.effects import SqlProjections
+from pet.storage.sql.exports import SqlExports
 from pet.storage.sql.familiar_networks import SqlFamiliarNetworks
 from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
@@ -38,6 +40,7 @@ from pet.storage.sql.follows import SqlFollows
 from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
+from pet.storage.sql.waveforms import SqlWaveforms
 
 OpenStore = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Store]]
 """Takes what it needs from fixtures, so that only engines start which a test asks for."""
@@ -94,12 +97,14 @@ def mongo_store(database: MongoDatabase, accounts: Store) -> Store:
     return Store(
         accounts=accounts.accounts,
         sessions=accounts.sessions,
+        exports=accounts.exports,
         networks=accounts.networks,
         profiles=MongoProfiles(database),
         files=MongoFiles(database),
         follows=MongoFollows(database),
         activities=MongoActivities(database),
         plays=MongoPlays(database),
+        waveforms=MongoWaveforms(database),
         outbox=outbox,
         outboxes=(outbox, accounts.outbox),
         store_events=lambda events: database.atomically(lambda mongo: store_mongo_events(mongo, events)),
@@ -117,12 +122,14 @@ def sql_store(database: Database) -> Store:
     return Store(
         accounts=SqlAccounts(database),
         sessions=SqlSessions(database),
+        exports=SqlExports(database),
         networks=SqlFamiliarNetworks(database),
         profiles=SqlProfiles(database),
         files=SqlFiles(database),
         follows=SqlFollows(database),
         activities=SqlActivities(database),
         plays=SqlPlays(database),
+        waveforms=SqlWaveforms(database),
         outbox=outbox,
         outboxes=(outbox,),
         store_events=lambda events: database.atomically(lambda sql: store_events(sql, events)),

@@ -15,6 +15,7 @@ from pet.domain.delivery import Projections
 from pet.domain.effects import effects_of
 from pet.domain.errors import NotFound
 from pet.domain.events import Event, FollowCreated, FollowRequested, UserCreated, UserUpdated
+from pet.domain.exports import Exports
 from pet.domain.feed import Activities
 from pet.domain.files import Files, FileType, MediaFile
 from pet.domain.follows import Follow, Follows, FollowState, Make
@@ -26,6 +27,7 @@ from pet.domain.profiles import Edit, Profile, Profiles
 from pet.domain.sessions import Session, Sessions
 from pet.domain.texts import identity_key
 from pet.domain.viewers import Role
+from pet.domain.waveforms import Waveforms
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ANN = UserId("ann")
@@ -54,12 +56,14 @@ class Store:
 
     accounts: Accounts
     sessions: Sessions
+    exports: Exports
     networks: FamiliarNetworks
     profiles: Profiles
     files: Files
     follows: Follows
     activities: Activities
     plays: Plays
+    waveforms: Waveforms
     outbox: Outbox
     outboxes: Sequence[Outbox]
     store_events: Callable[[Sequence[Event]], Awaitable[None]]

@@ -17,6 +17,7 @@ FileId = NewType("FileId", str)
 SessionId = NewType("SessionId", str)
 EventId = NewType("EventId", str)
 ObjectId = NewType("ObjectId", str)
+ExportId = NewType("ExportId", str)
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
@@ -30,6 +31,11 @@ def new_uuid7() -> str:
     fraction = (nanoseconds << 12) // 1_000_000
     head = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7 << 12 | fraction
     return str(UUID(int=head << 64 | 0x2 << 62 | secrets.randbits(62)))
+
+
+def uuid7_since(milliseconds: int) -> str:
+    """Return what every UUID version 7 is greater than that is made at or after a time of Unix milliseconds."""
+    return str(UUID(int=(max(milliseconds, 1) << 80) - 1))
 
 
 def new_object_id() -> ObjectId:

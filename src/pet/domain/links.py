@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode, urlsplit
 
+from pet.domain.exports import DataExport
 from pet.domain.files import FileType, MediaFile
-from pet.domain.ids import FileId, UserId, parse_uuid
+from pet.domain.ids import ExportId, FileId, UserId, parse_uuid
 from pet.domain.times import Clock
 from pet.domain.tokens import MediaLinkSigner
 from pet.domain.viewers import Viewer
@@ -43,9 +44,22 @@ class Links:
         """Return the URL of a track's cover."""
         return self._media("cover", track.file_id, viewer, is_private=is_private)
 
+    def waveform(self, track: MediaFile, viewer: Viewer | None, *, is_private: bool) -> str:
+        """Return the URL of the picture of a track's waveform."""
+        return self._media("track", track.file_id, viewer, is_private=is_private, part="/waveform.svg")
+
     def signed_for(self, file_id: FileId, parameters: dict[str, str]) -> UserId | None:
         """Return the user for whom a request's parameters were signed, None when they are not valid now."""
         return self._signer.verify(file_id, parameters, self._clock())
+
+    def export(self, export: DataExport) -> str:
+        """Return the URL by which the owner of an archive fetches it for some hours, without a token."""
+        parameters = self._signer.sign(_signed_id(export.export_id), export.user_id, self._clock())
+        return f"{self._public_url}/exports/{export.export_id}?{urlencode(parameters)}"
+
+    def export_signed_for(self, export_id: ExportId, parameters: dict[str, str]) -> UserId | None:
+        """Return the owner for whom the URL of an archive was signed, None when it is not valid now."""
+        return self._signer.verify(_signed_id(export_id), parameters, self._clock())
 
     def own_image(self, url: str) -> FileId | None:
         """Return the file id of a media URL of this service, with or without its address; None for any other URL."""
@@ -60,8 +74,13 @@ class Links:
             return None
         return FileId(found)
 
-    def _media(self, kind: str, file_id: FileId, viewer: Viewer | None, *, is_private: bool) -> str:
-        url = f"{self._public_url}/media/{kind}/{quote(file_id)}"
+    def _media(self, kind: str, file_id: FileId, viewer: Viewer | None, *, is_private: bool, part: str = "") -> str:
+        url = f"{self._public_url}/media/{kind}/{quote(file_id)}{part}"
         if not is_private or viewer is None:
             return url
         return f"{url}?{urlencode(self._signer.sign(file_id, viewer.user_id, self._clock()))}"
+
+
+def _signed_id(export_id: ExportId) -> FileId:
+    """Return what is signed of an archive: a link of a file must not open one, nor the other way round."""
+    return FileId(f"export {export_id}")

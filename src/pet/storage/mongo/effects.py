@@ -18,6 +18,7 @@ from pet.domain.effects import (
     Effect,
     RetractTrack,
     SetRole,
+    WantWaveform,
 )
 from pet.domain.errors import Service
 from pet.domain.events import Event, FollowCreated
@@ -42,6 +43,7 @@ from pet.storage.mongo.documents import (
 from pet.storage.mongo.lists import OLDEST_FIRST, up_to
 from pet.storage.mongo.news import announce, newest_of, spread_some
 from pet.storage.mongo.profiles import insert_profile
+from pet.storage.mongo.waveforms import want
 
 
 class MongoProjections:
@@ -79,6 +81,7 @@ class MongoProjections:
         while await self._db.atomically(lambda mongo: _remove_follows(mongo, user_id)):
             pass
         await self._db.delete_in_steps(ActivityDocument, {"actor_id": user_id})
+        await self._db.delete_in_steps(ProfileUpdateDocument, {"user_id": user_id})
 
     async def trim(self, *, before: datetime) -> None:
         """See `Projections.trim`."""
@@ -103,8 +106,9 @@ async def _(effect: CreateProfile, mongo: Operations) -> None:
     )
     if await _is_purged(mongo, effect.user_id, to_milliseconds(effect.at)):
         return
-    stale = {"username_key": identity_key(effect.username), "_id": {"$ne": effect.user_id}}
-    await mongo.delete(ProfileDocument, stale)
+    others = {"username_key": identity_key(effect.username), "_id": {"$ne": effect.user_id}}
+    if await mongo.row(ProfileDocument, others, fields={"_id": 1}):
+        raise TooEarly(f"The username of {effect.user_id} is still that of a profile which is being removed.")
     await insert_profile(mongo, profile)
 
 
@@ -157,6 +161,11 @@ async def _(effect: RetractTrack, mongo: Operations) -> None:
 
 
 @_apply.register
+async def _(effect: WantWaveform, mongo: Operations) -> None:
+    await want(mongo, effect.file_id, to_milliseconds(effect.at))
+
+
+@_apply.register
 async def _(effect: AbandonBytes, mongo: Operations) -> None:
     await mongo.insert_new(BlobReservationDocument, {"_id": effect.blob_key, "reserved_ms": 0})
 
@@ -198,7 +207,6 @@ async def _remove_profile(mongo: Operations, user_id: str, at_ms: int) -> None:
     change = {"$set": {"applied_ms": at_ms, "is_purged": True}, **LOCK}
     await mongo.replace(AppliedEventDocument, {"_id": user_id}, change, upsert=True)
     await mongo.delete(ProfileDocument, {"_id": user_id})
-    await mongo.delete(ProfileUpdateDocument, {"user_id": user_id})
 
 
 async def _remove_follows(mongo: Operations, user_id: str) -> bool:
