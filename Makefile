@@ -19,7 +19,7 @@ serve: install ## start the service (docs/settings.md lists its settings)
 	@$(MAKE) --no-print-directory --silent explorer 2>&1 | grep -v '^make' || true
 	@exec $(BIN)/pet serve
 
-explorer: $(VENV)/.explorer ## build GraphiQL, the explorer at /graphql (needs npm; `make serve` does it where it can)
+explorer: $(VENV)/.explorer ## build the pages at /graphql and /docs (needs npm; `make serve` does it where it can)
 
 demo: install ## fill the service with a few people and playable tracks, to look around
 	@exec $(BIN)/pet demo

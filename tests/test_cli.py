@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import subprocess
@@ -48,7 +49,7 @@ def accounts_in(data_dir: Path) -> list[tuple[str, str]]:
 def test_help_lists_every_command() -> None:
     printed = pet("--help").stdout
     commands = re.findall(r"^  (\w+)  ", printed.partition("Commands:")[2], re.MULTILINE)
-    assert commands == ["admin", "audit", "config", "demo", "doctor", "events", "migrate", "schema", "serve"]
+    assert commands == ["admin", "audit", "config", "demo", "doctor", "events", "migrate", "openapi", "schema", "serve"]
 
 
 def test_the_version_is_the_package_s() -> None:
@@ -57,6 +58,12 @@ def test_the_version_is_the_package_s() -> None:
 
 def test_the_schema_is_the_file_in_the_repository() -> None:
     assert pet("schema").stdout == (ROOT / "schema.graphql").read_text(encoding="utf-8")
+
+
+def test_the_description_of_the_rest_api_is_printed() -> None:
+    printed = json.loads(pet("openapi").stdout)
+    assert printed["openapi"] == "3.1.1"
+    assert "/auth/register" in printed["paths"]
 
 
 def test_a_schema_that_is_up_to_date_passes_silently(monkeypatch: pytest.MonkeyPatch) -> None:

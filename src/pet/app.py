@@ -16,12 +16,14 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
+from pet import health, metrics, published_keys
 from pet.crowd import Crowd
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
 from pet.domain.blocks import BlockService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
+from pet.domain.exports import ExportService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -31,9 +33,11 @@ from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
 from pet.domain.login_guard import LoginGuard
+from pet.domain.personal_data import PersonalData
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
+from pet.domain.purging import Purge
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
@@ -41,14 +45,15 @@ from pet.domain.visibility import Visibility
 from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
 from pet.forwarding import client_address, is_trusted
-from pet.health import health_routes
 from pet.inspection.pool import WorkerInspector
-from pet.metrics import Metrics, Sampler, metrics_routes
+from pet.metrics import Metrics, Sampler
+from pet.pages.docs import docs_routes
 from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
-from pet.published_keys import published_keys_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
+from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
+from pet.rest_compat.exports import export_routes
 from pet.rest_compat.routes import legacy_routes
 from pet.safe_headers import SafeHeaders
 from pet.schema.endpoint import GraphQLEndpoint
@@ -61,6 +66,7 @@ from pet.security.signing_keys import SigningKey, jwks, load_signing_keys
 from pet.security.tokens import JwtSigner
 from pet.services import Services
 from pet.settings import Settings, SettingsError
+from pet.storage.archives import open_zip
 from pet.storage.presence import present
 from pet.upkeep import Upkeep, recover, sweep
 
@@ -124,8 +130,8 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         limits = chosen.limits or engines.shared.limits
 
         async def purge(user_id: UserId) -> None:
-            """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
-            await file_service.purge(user_id)
+            """Remove what belonged to a deleted user; that delivers events in turn, so the two need each other."""
+            await everything_of(user_id)
 
         async def remove_bytes(blob_key: str) -> None:
             """Remove the bytes of a deleted file."""
@@ -136,10 +142,19 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             engines.documents.projections,
             engines.shared.broadcast,
             clock,
-            purge_files=purge,
+            purge=purge,
             remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
+        exports = _exports(engines, limits, clock)
+        everything_of = Purge(
+            engines.shared.session_cache,
+            engines.documents.projections,
+            file_service,
+            engines.documents.plays,
+            exports,
+            engines.accounts,
+        )
         signing_keys = signing_keys_of(settings)
         signer = JwtSigner(secret, ISSUER, keys=signing_keys)
         sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
@@ -153,6 +168,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             profiles=profiles,
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
+            exports=exports,
             follows=follows,
             blocks=BlockService(engines.documents.follows, delivery, clock),
             feed=FeedService(engines.documents.activities, visibility),
@@ -258,12 +274,27 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
     return lifespan
 
 
+def _exports(engines: Engines, limits: RateLimits, clock: Clock) -> ExportService:
+    documents = engines.documents
+    data = PersonalData(
+        engines.accounts,
+        engines.sessions,
+        documents.profiles,
+        documents.files,
+        documents.follows,
+        documents.activities,
+        clock,
+    )
+    return ExportService(engines.exports, engines.accounts, data, engines.blobs, open_zip, limits, clock)
+
+
 def _upkeep(parts: Parts) -> Upkeep:
     engines = parts.engines
     return Upkeep(
         parts.delivery,
         engines.documents.projections,
         parts.services.uploads,
+        parts.services.exports,
         engines.documents.plays,
         parts.services.listeners,
         Sampler(parts.services.audit, parts.metrics),
@@ -296,11 +327,18 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         *(explored(graphql) if settings.graphiql else [Route("/graphql", graphql)]),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
+        *export_routes(),
         *welcome_routes(media_origin),
-        *published_keys_routes(jwks(parts.signing_keys)),
-        *health_routes(parts.engines.checks),
-        *metrics_routes(parts.metrics),
+        *docs_routes(description()),
+        *published_keys.published_keys_routes(jwks(parts.signing_keys)),
+        *health.health_routes(parts.engines.checks),
+        *metrics.metrics_routes(parts.metrics),
     ]
+
+
+def description() -> dict[str, object]:
+    """Return the OpenAPI document of every REST route, whoever serves it."""
+    return describe([*health.OPERATIONS, *metrics.OPERATIONS, *published_keys.OPERATIONS])
 
 
 def _operation_rules(settings: Settings) -> OperationRules:

@@ -6,6 +6,7 @@ Commands import what they need when they run, so that `pet config` does not wait
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -86,6 +87,14 @@ def schema(*, check: bool) -> None:
         click.echo(sdl, nl=False)
     elif not Path("schema.graphql").exists() or Path("schema.graphql").read_text(encoding="utf-8") != sdl:
         raise click.ClickException("schema.graphql differs from the code. Run `make sdl` and commit the change.")
+
+
+@main.command(help="Print the description of the REST API as an OpenAPI document.")
+def openapi() -> None:
+    """Print what /openapi.json serves, to be read, or to generate clients from."""
+    from pet.app import description  # noqa: PLC0415
+
+    click.echo(json.dumps(description(), indent=2, ensure_ascii=False))
 
 
 @main.command(help="Show the effective settings, secrets hidden.")

@@ -117,7 +117,7 @@ class Context:
         viewer = self.viewer
         if viewer is None and not (self.services.trusts_claimed_ids and claimed_id):
             raise Unauthenticated(_LOG_IN)
-        if viewer and (not claimed_id or parse_uuid(claimed_id) == viewer.user_id):
+        if viewer and (claimed_id is None or parse_uuid(claimed_id) == viewer.user_id):
             return self
         user_id = UserId(parse_uuid(claimed_id or "") or "")
         if viewer:

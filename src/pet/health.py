@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Literal, TypedDict
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from pet.openapi.operations import Described, Placed, Report, Token
+from pet.openapi.schemas import about
 
 Answers = Callable[[], Awaitable[bool]]
 
@@ -31,6 +36,49 @@ class Check:
         if not await self.answers():
             return "down"
         return "up" if self.has_room is None or await self.has_room() else "full"
+
+
+Word = Annotated[Literal["up", "down"], about("Whether it answers.", "up")]
+
+
+class Life(TypedDict):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class Readiness(TypedDict):
+    """What the process needs, engine by engine."""
+
+    status: Annotated[
+        Literal["ready", "degraded", "unavailable"], about("`degraded`: something is down that can be done without.")
+    ]
+    checks: Annotated[dict[str, Word], about("Each engine by its name.", {"database": "up"})]
+
+
+OPERATIONS = (
+    Placed(
+        "GET",
+        "/health/live",
+        "isLive",
+        "Operations",
+        Described("Ask whether the process lives", token=Token.IGNORED, answer=(Report("It does.", Life),)),
+    ),
+    Placed(
+        "GET",
+        "/health/ready",
+        "isReady",
+        "Operations",
+        Described(
+            "Ask whether the process can do its work",
+            token=Token.IGNORED,
+            answer=(
+                Report("It can.", Readiness),
+                Report("It cannot: send clients elsewhere.", Readiness, status=HTTPStatus.SERVICE_UNAVAILABLE),
+            ),
+        ),
+    ),
+)
 
 
 def health_routes(checks: Sequence[Check]) -> list[Route]:
