@@ -17,11 +17,13 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from pet import health, metrics, published_keys
+from pet.crowd import Crowd
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
 from pet.domain.blocks import BlockService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
+from pet.domain.exports import ExportService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -31,16 +33,18 @@ from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
 from pet.domain.login_guard import LoginGuard
+from pet.domain.personal_data import PersonalData
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
+from pet.domain.purging import Purge
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
 from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
-from pet.forwarding import is_trusted
+from pet.forwarding import client_address, is_trusted
 from pet.inspection.pool import WorkerInspector
 from pet.metrics import Metrics, Sampler
 from pet.pages.docs import docs_routes
@@ -49,7 +53,9 @@ from pet.pages.welcome import welcome_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
+from pet.rest_compat.exports import export_routes
 from pet.rest_compat.routes import legacy_routes
+from pet.safe_headers import SafeHeaders
 from pet.schema.endpoint import GraphQLEndpoint
 from pet.schema.executing import OperationRules
 from pet.schema.root import build_schema
@@ -60,6 +66,7 @@ from pet.security.signing_keys import SigningKey, jwks, load_signing_keys
 from pet.security.tokens import JwtSigner
 from pet.services import Services
 from pet.settings import Settings, SettingsError
+from pet.storage.archives import open_zip
 from pet.storage.presence import present
 from pet.upkeep import Upkeep, recover, sweep
 
@@ -123,8 +130,8 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         limits = chosen.limits or engines.shared.limits
 
         async def purge(user_id: UserId) -> None:
-            """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
-            await file_service.purge(user_id)
+            """Remove what belonged to a deleted user; that delivers events in turn, so the two need each other."""
+            await everything_of(user_id)
 
         async def remove_bytes(blob_key: str) -> None:
             """Remove the bytes of a deleted file."""
@@ -135,10 +142,19 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             engines.documents.projections,
             engines.shared.broadcast,
             clock,
-            purge_files=purge,
+            purge=purge,
             remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
+        exports = _exports(engines, limits, clock)
+        everything_of = Purge(
+            engines.shared.session_cache,
+            engines.documents.projections,
+            file_service,
+            engines.documents.plays,
+            exports,
+            engines.accounts,
+        )
         signing_keys = signing_keys_of(settings)
         signer = JwtSigner(secret, ISSUER, keys=signing_keys)
         sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
@@ -152,6 +168,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             profiles=profiles,
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
+            exports=exports,
             follows=follows,
             blocks=BlockService(engines.documents.follows, delivery, clock),
             feed=FeedService(engines.documents.activities, visibility),
@@ -174,6 +191,7 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
     app = Starlette(
         lifespan=_lifespan(settings, overrides),
         middleware=[
+            Middleware(SafeHeaders, is_https=settings.public_url.startswith("https:")),
             Middleware(
                 Cors,
                 allow_origin_regex=settings.cors_origin_pattern,
@@ -192,12 +210,25 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
                 expose_headers=EXPOSED_HEADERS,
                 max_age=600,
             ),
-            Middleware(Edge, trusted_proxies=settings.trusted_proxies),
+            Middleware(Edge, trusted_proxies=settings.trusted_proxies, max_body=settings.max_body),
         ],
         exception_handlers={DomainError: on_domain_error, HTTPException: on_http_error},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def crowd_of(settings: Settings) -> Crowd:
+    """Return what counts the connections of each client as the rate limits count its requests.
+
+    What a trusted proxy opens stands for any number of clients, whom it has to count itself.
+    """
+
+    def customer_of(address: str) -> str | None:
+        scope = {"type": "http", "client": (address, 0), "headers": []}
+        return None if is_trusted(address, settings.trusted_proxies) else client_address(scope, ())
+
+    return Crowd(settings.connections_per_address, customer_of)
 
 
 def secret_of(settings: Settings) -> bytes:
@@ -243,12 +274,27 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
     return lifespan
 
 
+def _exports(engines: Engines, limits: RateLimits, clock: Clock) -> ExportService:
+    documents = engines.documents
+    data = PersonalData(
+        engines.accounts,
+        engines.sessions,
+        documents.profiles,
+        documents.files,
+        documents.follows,
+        documents.activities,
+        clock,
+    )
+    return ExportService(engines.exports, engines.accounts, data, engines.blobs, open_zip, limits, clock)
+
+
 def _upkeep(parts: Parts) -> Upkeep:
     engines = parts.engines
     return Upkeep(
         parts.delivery,
         engines.documents.projections,
         parts.services.uploads,
+        parts.services.exports,
         engines.documents.plays,
         parts.services.listeners,
         Sampler(parts.services.audit, parts.metrics),
@@ -281,6 +327,7 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         *(explored(graphql) if settings.graphiql else [Route("/graphql", graphql)]),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
+        *export_routes(),
         *welcome_routes(media_origin),
         *docs_routes(description()),
         *published_keys.published_keys_routes(jwks(parts.signing_keys)),

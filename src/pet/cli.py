@@ -54,14 +54,14 @@ def main() -> None:
 @_in_sentences
 def serve() -> None:
     """Start the server and run until SIGINT or SIGTERM; requests in flight finish."""
-    from pet.app import create_app  # noqa: PLC0415
+    from pet.app import create_app, crowd_of  # noqa: PLC0415
     from pet.server import listen, run  # noqa: PLC0415
 
     settings = _started()
     with ExitStack() as stack:
         listeners = [stack.enter_context(each) for each in listen(settings.host, settings.port)]
         asyncio.run(_ensure_tables(settings))
-        run(create_app(settings), listeners, when_ready=lambda: _welcome(settings))
+        run(create_app(settings), listeners, crowd=crowd_of(settings), when_ready=lambda: _welcome(settings))
 
 
 @main.command(help="Bring the database's tables to the newest version.")

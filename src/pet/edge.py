@@ -24,9 +24,6 @@ from pet.domain.viewers import Client
 from pet.forwarding import Network, client_address
 from pet.refusals import refusal
 
-MAX_BODY_BYTES = 1024 * 1024
-"""For everything but multipart forms, which have their own limits per file."""
-
 MAX_USER_AGENT = 200
 log = structlog.get_logger("pet.access")
 failures = logging.getLogger("pet.edge")
@@ -45,10 +42,16 @@ class Cors(CORSMiddleware):
 
 
 class Edge:
-    """Pure ASGI middleware around both fronts."""
+    """Pure ASGI middleware around both fronts.
 
-    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network]) -> None:
+    Args:
+        trusted_proxies: whose word on a client's address counts.
+        max_body: bytes of a body that is no multipart form; those are read piece by piece, with limits for each.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network], max_body: int) -> None:
         self._app = app
+        self._max_body = max_body
         self._trusted = tuple(trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +66,7 @@ class Edge:
         )
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             if scope["type"] == "http":
-                await self._serve(scope, _bounded(receive, headers), send, request_id)
+                await self._serve(scope, _bounded(receive, headers, self._max_body), send, request_id)
             else:
                 await self._app(scope, receive, send)
 
@@ -93,17 +96,29 @@ class Edge:
             log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
 
 
-def _bounded(receive: Receive, headers: Headers) -> Receive:
+def _bounded(receive: Receive, headers: Headers, limit: int) -> Receive:
     if headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return receive
     received = 0
 
     async def bounded() -> Message:
         nonlocal received
+        if _declared(headers) > limit:  # before a client is told to send it (RFC 9110, section 10.1.1)
+            raise _too_large(limit)
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise TooLarge(f"The body is too large: at most {MAX_BODY_BYTES // 1024} KB are allowed.")
+        if received > limit:
+            raise _too_large(limit)
         return message
 
     return bounded
+
+
+def _declared(headers: Headers) -> int:
+    """Return what a body is said to have; 0 where that is left open. The server has seen to it that it is a number."""
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else 0
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is too large: at most {limit // 1024} KB are allowed.")

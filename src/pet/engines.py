@@ -18,6 +18,7 @@ from pet.domain.broadcast import Broadcast
 from pet.domain.delivery import Projections
 from pet.domain.errors import Unavailable
 from pet.domain.events import Event
+from pet.domain.exports import Exports
 from pet.domain.failures import Failures
 from pet.domain.feed import Activities
 from pet.domain.files import Files
@@ -44,6 +45,7 @@ from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
+from pet.storage.sql.exports import SqlExports
 from pet.storage.sql.familiar_networks import SqlFamiliarNetworks
 from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
@@ -91,6 +93,7 @@ class Engines:
 
     accounts: Accounts
     sessions: Sessions
+    exports: Exports
     networks: FamiliarNetworks
     documents: Documents
     shared: Shared
@@ -120,6 +123,7 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
         yield Engines(
             accounts=SqlAccounts(database),
             sessions=SqlSessions(database),
+            exports=SqlExports(database),
             networks=SqlFamiliarNetworks(database),
             documents=documents,
             shared=await _shared(settings, stack, checks, outboxes, clock),

@@ -236,6 +236,15 @@ class Settings(BaseSettings):
     """How many GraphQL subscriptions one user may have open in a process, over WebSockets and streams of events
     together. Default: `20`."""
 
+    max_body: Annotated[int, Field(ge=16 * 1024, le=67_108_864), Must("a number of bytes from 16384 to 67108864")] = (
+        1_048_576
+    )
+    """How many bytes the body of a request may have; forms with files have limits of their own. Default: `1048576`."""
+
+    connections_per_address: Annotated[int, Field(ge=8, le=65_536), Must("a whole number from 8 to 65536")] = 256
+    """How many connections one client address (IPv6: its /64) may have open in a process, WebSockets included; trusted
+    proxies count their clients themselves. Default: `256`."""
+
     trusted_proxies: Annotated[
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)], ...],
         BeforeValidator(_words),

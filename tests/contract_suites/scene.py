@@ -15,6 +15,7 @@ from pet.domain.delivery import Projections
 from pet.domain.effects import effects_of
 from pet.domain.errors import NotFound
 from pet.domain.events import Event, FollowCreated, FollowRequested, UserCreated, UserUpdated
+from pet.domain.exports import Exports
 from pet.domain.feed import Activities
 from pet.domain.files import Files, FileType, MediaFile
 from pet.domain.follows import Follow, Follows, FollowState, Make
@@ -54,6 +55,7 @@ class Store:
 
     accounts: Accounts
     sessions: Sessions
+    exports: Exports
     networks: FamiliarNetworks
     profiles: Profiles
     files: Files

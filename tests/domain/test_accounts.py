@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+from tests.contract_suites.scene import NOBODY
 from tests.domain.conftest import House
 
 from pet.domain.accounts import Account, AccountService
-from pet.domain.errors import Conflict, Invalid, Unauthenticated
+from pet.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from pet.domain.events import UserDeleted, UserUpdated
+from pet.domain.ids import UserId
 from pet.domain.login_guard import LoginGuard
 from pet.domain.sessions import SessionService
 from pet.domain.times import utc_now
@@ -179,10 +181,55 @@ async def test_a_password_that_is_changed_while_it_is_proved_opens_no_session(
 async def test_an_account_that_goes_while_its_password_is_proved_opens_no_session(
     accounts: AccountService, hasher: PlainHasher, ann: Account
 ) -> None:
-    hasher.meanwhile = lambda: accounts.delete(HERE, ann.user_id, password=PASSWORD)
+    hasher.meanwhile = lambda: accounts.delete(HERE, Viewer(ann.user_id, ann.role), password=PASSWORD)
     with pytest.raises(Unauthenticated, match="Invalid credentials"):
         await log_in(accounts)
     assert await accounts.sessions.listed(ann.user_id) == []
+
+
+async def test_an_admin_deletes_anyone_by_their_own_password(house: House, accounts: AccountService) -> None:
+    ann = await accounts.create(email="ann@example.com", username="ann", password="another horse 2", role=Role.LISTENER)
+    root = await accounts.create(email="root@example.com", username="root", password=PASSWORD, role=Role.ADMIN)
+    admin = Viewer(root.user_id, Role.ADMIN)
+    with pytest.raises(Unauthenticated):
+        await accounts.delete(HERE, admin, password="another horse 2", user_id=ann.user_id)
+    await accounts.delete(HERE, admin, password=PASSWORD, user_id=ann.user_id)
+    assert list(await house.store.profiles.get_many([ann.user_id, root.user_id])) == [root.user_id]
+    for gone in (ann.user_id, NOBODY):
+        with pytest.raises(NotFound):
+            await accounts.delete(HERE, admin, password=PASSWORD, user_id=gone)
+    await accounts.delete(HERE, admin, password=PASSWORD)
+    assert await house.store.accounts.find(root.user_id) is None
+
+
+@pytest.mark.parametrize("role", [Role.LISTENER, Role.MUSICIAN])
+async def test_nobody_but_an_admin_deletes_the_account_of_another(
+    accounts: AccountService, ann: Account, role: Role
+) -> None:
+    bob = await accounts.create(email="bob@example.com", username="bob", password=PASSWORD, role=role)
+    with pytest.raises(Forbidden):
+        await accounts.delete(HERE, Viewer(bob.user_id, role), password=PASSWORD, user_id=ann.user_id)
+    assert await accounts.get(ann.user_id) == ann
+
+
+async def test_a_name_is_taken_until_all_that_belonged_to_its_owner_is_gone(
+    house: House, accounts: AccountService, ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def register_again() -> UserId:
+        again = await accounts.create(email=ann.email, username="Ann", password=PASSWORD, role=Role.LISTENER)
+        return again.user_id
+
+    async def interrupted(user_id: UserId) -> None:
+        raise TimeoutError(user_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store.plays, "purge", interrupted)
+        await accounts.delete(HERE, Viewer(ann.user_id, ann.role), password=PASSWORD)
+    with pytest.raises(Conflict):
+        await register_again()
+    assert await house.delivery.relay(even_held=True) == 1
+    newer = await register_again()
+    assert (await house.store.shown(newer)).username == "Ann"
 
 
 async def test_an_old_hash_is_renewed_at_login_even_by_two_at_once(

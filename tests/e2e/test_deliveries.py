@@ -4,13 +4,18 @@ up.
 
 from __future__ import annotations
 
+import asyncio
+from io import BytesIO
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
 import pytest_asyncio
 
 from pet.rest_compat.ranges import RangeSelection
+from tests.e2e.server import DEADLINE
 from tests.e2e.ways import SENDABLE, SONG, Way, require_selected, thousand_bytes
 from tests.media_factory import mp3, png
 
@@ -180,6 +185,26 @@ async def test_the_route_to_the_bytes_themselves_is_closed(way: Way) -> None:
             path, headers={"X-Accel-Redirect": f"/_media/{key}", "X-Media-Source": "http://127.0.0.1:1/"}
         )
         assert response.status_code == 404, path
+
+
+async def test_an_archive_of_ones_data_comes_whole_and_in_ranges_by_every_way(way: Way) -> None:
+    mine = "{ me { dataExport { url size } } }"
+    await way.server.service.graphql("mutation { exportMyData { dataExport { state } } }", by=way.owner)
+    archive: dict[str, Any] = {"url": None}
+    async with asyncio.timeout(DEADLINE):
+        while not archive["url"]:
+            archive = (await way.server.service.graphql(mine, by=way.owner))["data"]["me"]["dataExport"]
+            await asyncio.sleep(0.1)
+    whole = await way.client.get(archive["url"])
+    assert (whole.status_code, len(whole.content)) == (200, archive["size"])
+    with ZipFile(BytesIO(whole.content)) as found:
+        assert [found.read(name) for name in found.namelist() if name.endswith(".mp3")] == [SONG]
+    assert whole.headers["content-type"] == "application/zip"
+    assert whole.headers["content-disposition"].startswith('attachment; filename="pet-data-')
+    assert whole.headers["cache-control"] == "private, no-store"
+    part = await way.client.get(archive["url"], headers={"Range": "bytes=100-199", "If-Range": whole.headers["etag"]})
+    assert (part.status_code, part.content) == (206, whole.content[100:200])
+    assert (await way.client.get(archive["url"].partition("?")[0])).status_code == 404
 
 
 async def test_what_the_place_has_lost_is_not_found(way: Way) -> None:

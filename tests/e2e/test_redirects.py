@@ -180,3 +180,13 @@ async def test_a_page_of_another_origin_fetches_ranges_and_plays(s3_bucket: Buck
         with other_origin() as origin:
             async with open_page(origin) as page:
                 assert await page.evaluate(IN_A_PLAYER, url) == [206, 100, len(SONG), 3, 2]
+
+
+async def test_an_archive_of_ones_data_goes_through_the_service_which_knows_its_name(scene: Scene) -> None:
+    await scene.service.graphql("mutation { exportMyData { dataExport { state } } }", by=scene.ann)
+    await scene.service.services.exports.make_next()
+    told = await scene.service.graphql("{ me { dataExport { url size } } }", by=scene.ann)
+    archive = told["data"]["me"]["dataExport"]
+    answer = await scene.service.client.get(archive["url"])
+    assert (answer.status_code, len(answer.content)) == (200, archive["size"])
+    assert answer.headers["content-disposition"].startswith('attachment; filename="pet-data-')

@@ -131,6 +131,24 @@ async def test_fifty_refreshes_through_both_give_one_successor(pair: tuple[Serve
     assert (await pair[1].client.post("/auth/refresh", json=given)).status_code == 200
 
 
+async def test_an_account_deleted_in_one_is_unknown_in_the_other(pair: tuple[Server, Server]) -> None:
+    first, second = pair
+    ann = await first.service.register("ann")
+    own = f"/users/{ann.user_id}/profile"
+    assert (await second.client.put(own, json={"bio": "mine"}, headers=ann.headers)).status_code == 200
+    deletion = "mutation M($password: String!) { deleteAccount(password: $password) { success } }"
+    answer = await first.service.graphql(deletion, {"password": PASSWORD}, by=ann)
+    assert answer["data"]["deleteAccount"]["success"] is True
+    ended = monotonic()
+    statuses = [0]
+    while statuses[-1] != 401:
+        assert monotonic() - ended < REVOKED_WITHIN_SECONDS, statuses
+        statuses.append((await second.client.put(own, json={"bio": "mine"}, headers=ann.headers)).status_code)
+        await asyncio.sleep(0.05)
+    assert set(statuses) <= {0, 401, 404}  # the profile was gone when the deletion was acknowledged
+    assert (await second.client.get(own)).status_code == 404
+
+
 async def test_limits_are_shared(shared: dict[str, Any], tmp_path: Path) -> None:
     async with (
         serve(tmp_path / "first", **{**shared, "rate_limits": "on"}) as first,

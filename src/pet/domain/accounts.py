@@ -15,6 +15,7 @@ from pet.domain.ids import SessionId, UserId, new_uuid7
 from pet.domain.limits import LOGIN, REGISTER, RateLimits, charged
 from pet.domain.login_guard import LoginGuard
 from pet.domain.passwords import MAX_PASSWORD, PasswordHasher, check_is_no_name, check_password
+from pet.domain.permissions import require_acting_for
 from pet.domain.sessions import SessionService, TokenPair
 from pet.domain.texts import identity_key
 from pet.domain.times import Clock
@@ -83,7 +84,14 @@ class Accounts(Protocol):
         """Change a role; False, without an event, when the account is gone."""
 
     async def remove(self, user_id: UserId, event: Event) -> bool:
-        """Remove an account with its sessions; False, without an event, when it is gone already."""
+        """End an account with its sessions; False, without an event, when it is gone already.
+
+        Nobody finds it any more, and its password is forgotten. Its email and its username stay taken until `forget`:
+        what is still to be delivered of it must not meet someone else of the same name.
+        """
+
+    async def forget(self, user_id: UserId) -> None:
+        """Let go of what `remove` has left, so that email and username are free; an account that is open stays."""
 
 
 class AccountService:
@@ -213,19 +221,32 @@ class AccountService:
             raise Conflict("The password was changed at the same moment. Please try again.")
         await self.sessions.forget_user(user_id)
 
-    async def delete(self, client: Client, user_id: UserId, *, password: str) -> None:
-        """Remove an account, its sessions and, by its event, everything that belonged to it.
+    async def delete(self, client: Client, viewer: Viewer, *, password: str, user_id: UserId | None = None) -> None:
+        """End an account and its sessions and, by its event, everything that belonged to it.
+
+        The last admin may go like anyone: operators make another one from the command line.
+
+        Args:
+            password: the viewer's own.
+            user_id: whose account; without it the viewer's own.
 
         Raises:
             RateLimited: a password was tried too often.
             Unauthenticated: the password is wrong.
+            Forbidden: it is someone else's account, and the viewer is no admin.
+            NotFound: there is no such account.
         """
+        whose = user_id or viewer.user_id
+        require_acting_for(viewer, whose, "This account belongs to someone else.", field="userId")
         async with charged(self._limits, LOGIN, f"address:{client.address}"):
-            await self._proven(client, await self._accounts.find(user_id), password, claimed=user_id)
-        event = UserDeleted(user_id=user_id, occurred_at=self._clock())
-        if await self._accounts.remove(user_id, event):
-            await self.sessions.forget_user(user_id)
+            account = await self._accounts.find(viewer.user_id)
+            await self._proven(client, account, password, claimed=viewer.user_id)
+        event = UserDeleted(user_id=whose, occurred_at=self._clock())
+        if await self._accounts.remove(whose, event):
+            await self.sessions.forget_user(whose)
             await self._delivery.deliver([event])
+        elif whose != viewer.user_id:
+            raise NotFound("User not found", field="userId")
 
     async def promote(self, username: str) -> Account:
         """Make a user an admin: for operators.

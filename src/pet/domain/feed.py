@@ -51,6 +51,9 @@ class Activities(Protocol):
     async def find(self, object_id: ObjectId) -> Activity | None:
         """Return one activity, or None."""
 
+    async def of_actor(self, user_id: UserId, *, after: Position | None, limit: int) -> Page[Activity]:
+        """Return what someone did, newest first; equal times by id, descending."""
+
     async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
         """Return the activities that up to 100 events have caused, as they are now; absent is what is not there, or was
         merged into a later one."""

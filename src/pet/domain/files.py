@@ -33,9 +33,12 @@ class FileType(StrEnum):
 
 
 class FileList(StrEnum):
-    """The lists of a user's files: published tracks, or everything whose bytes are audio."""
+    """The lists of a user's files: by their type, or everything whose bytes are audio."""
 
     TRACKS = "tracks"
+    COVERS = "covers"
+    AVATARS = "avatars"
+    OTHERS = "others"
     AUDIO = "audio"
 
 

@@ -11,7 +11,7 @@ from pet.domain.delivery import Delivery
 from pet.domain.errors import OutOfSpace
 from pet.domain.events import Event, TrackPlayed
 from pet.domain.files import FileType, MediaFile
-from pet.domain.ids import FileId
+from pet.domain.ids import FileId, UserId
 from pet.domain.permissions import owns
 from pet.domain.times import Clock
 from pet.domain.viewers import Client, Viewer
@@ -33,6 +33,9 @@ class Plays(Protocol):
 
     async def trim(self, *, before: datetime) -> None:
         """Forget plays that no longer matter for the window."""
+
+    async def purge(self, user_id: UserId) -> None:
+        """Forget what a user has listened to, and how often the user's own tracks were played, in bounded steps."""
 
 
 class PlayService:

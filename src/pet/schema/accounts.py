@@ -16,6 +16,7 @@ from pet.domain.sessions import TokenPair
 from pet.schema.call import Info
 from pet.schema.connections import After, First
 from pet.schema.errors import Payload
+from pet.schema.exports import DataExport, data_export_of
 from pet.schema.follows import FollowRequestConnection, follow_requests
 from pet.schema.profile_parts import RoleName
 from pet.schema.profiles import Profile
@@ -86,6 +87,10 @@ class User:
     async def sessions(self, info: Info) -> list[Session]:
         listed = await info.context.services.accounts.sessions.listed(self.account.user_id)
         return [Session(entity=session) for session in listed]
+
+    @strawberry.field(description="The archive of everything that is kept of the person; null when there is none.")
+    async def data_export(self, info: Info) -> DataExport | None:
+        return await data_export_of(info, self.account.user_id)
 
     @strawberry.field(description="Who asks to follow, the newest request first.")
     async def follow_requests(self, info: Info, first: First = None, after: After = None) -> FollowRequestConnection:
@@ -253,11 +258,21 @@ async def revoke_sessions(
 
 
 async def delete_account(
-    info: Info, password: Annotated[str, strawberry.argument(description="The account's password, as the proof.")]
+    info: Info,
+    password: Annotated[str, strawberry.argument(description="The viewer's own password, as the proof.")],
+    user_id: Annotated[
+        strawberry.ID | None,
+        strawberry.argument(description="Whose account; without it the viewer's own. An admin may name anyone."),
+    ] = None,
 ) -> SuccessPayload:
-    """Remove the viewer's account and everything that belongs to it."""
+    """Remove an account and everything that belongs to it."""
     context = info.context
-    await context.services.accounts.delete(context.client, context.required_viewer.user_id, password=password)
+    viewer, whose = context.required_viewer, parse_uuid(user_id) if user_id else None
+    if user_id and whose is None:
+        raise NotFound("User not found", field="userId")
+    await context.services.accounts.delete(
+        context.client, viewer, password=password, user_id=UserId(whose) if whose else None
+    )
     return SuccessPayload(success=True)
 
 

@@ -26,6 +26,7 @@ from pet.schema.accounts import (
 from pet.schema.blocks import BlockConnection, BlockPayload, UnblockPayload, block, blocks, unblock
 from pet.schema.errors import Payload, UserErrors
 from pet.schema.executing import OperationRules, Schema
+from pet.schema.exports import ExportMyDataPayload, export_my_data
 from pet.schema.feed import Activity, ActivityConnection, ProfileUpdated, TrackPublished, feed, feed_activity
 from pet.schema.files import Track, track
 from pet.schema.follows import (
@@ -120,7 +121,15 @@ class Mutation:
         revoke_sessions, SuccessPayload, "End all of one's own other sessions, or all of them: log out everywhere."
     )
     delete_account: SuccessPayload | None = _mutation(
-        delete_account, SuccessPayload, "Remove one's account and everything that belongs to it."
+        delete_account,
+        SuccessPayload,
+        "Remove one's account and everything that belongs to it. An admin may remove anyone's.",
+    )
+    export_my_data: ExportMyDataPayload | None = _mutation(
+        export_my_data,
+        ExportMyDataPayload,
+        "Have an archive of one's own data made, in the background; `me.dataExport` tells how it stands. One is made at"
+        " a time and one a day: asked for sooner, that one is returned.",
     )
     update_profile: UpdateProfilePayload | None = _mutation(
         update_profile, UpdateProfilePayload, "Change one's own profile."

@@ -58,6 +58,12 @@ class MongoActivities:
         row = await self._db.run(lambda mongo: mongo.row(ActivityDocument, {"_id": object_id}))
         return _from_row(row) if row else None
 
+    async def of_actor(self, user_id: UserId, *, after: Position | None, limit: int) -> Page[Activity]:
+        """See `Activities.of_actor`."""
+        author = [{"following_id": user_id}]
+        rows = await self._db.run(lambda mongo: _newest(mongo, author, after, limit + 1, []))
+        return Page.cut([_from_row(row) for row in rows], limit)
+
     async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
         """See `Activities.of_events`."""
         if not events:

@@ -30,7 +30,7 @@ class SqlFamiliarNetworks:
         async def work(sql: Statements) -> None:
             # Removing the account comes before this, and it is gone, or waits until it is done.
             await sql.lock("account", "user_id", user_id)
-            if not await sql.row("SELECT 1 AS found FROM account WHERE user_id = ?", user_id):
+            if not await sql.row("SELECT 1 AS found FROM account WHERE user_id = ? AND deleted_ms IS NULL", user_id):
                 return
             forgotten = (
                 "SELECT network FROM familiar_network WHERE noted_ms < ?"

@@ -14,6 +14,7 @@ from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import may_see_whole_feed
 from pet.storage.sql.database import Database, Row
+from pet.storage.sql.lists import pages_of_each
 
 FIRST_LOOK, NEXT_LOOKS = 22, 100
 """Authors whose activities are looked at together. The first look is enough for a first page: what is newest comes from
@@ -55,6 +56,18 @@ class SqlActivities:
         """See `Activities.find`."""
         row = await self._db.row("SELECT * FROM activity WHERE object_id = ?", object_id)
         return _from_row(row) if row else None
+
+    async def of_actor(self, user_id: UserId, *, after: Position | None, limit: int) -> Page[Activity]:
+        """See `Activities.of_actor`."""
+        [rows] = await pages_of_each(
+            self._db,
+            "SELECT * FROM activity WHERE actor_id = ?",
+            [(user_id,)],
+            key=("created_ms", "object_id"),
+            after=after,
+            limit=limit,
+        )
+        return Page.cut([_from_row(row) for row in rows], limit)
 
     async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
         """See `Activities.of_events`."""
