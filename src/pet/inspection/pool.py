@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,11 @@ WALL_SECONDS = 10.0
 
 CPU_SECONDS = 8
 """CPU time of one job. The slowest honest files, the largest pictures, take 1 to 4 seconds of it."""
+
+SOUND_SECONDS = 5
+TAGS_SECONDS = 3
+"""CPU time, and twice as much of any time, for the sound of a file and for its tags. An hour of sound takes less than one
+second; so do all tags but those that are made to take forever."""
 
 MEMORY_BYTES = 216 * MIB
 """Address space of one job beyond the worker's own, which is up to 45 MB: 256 MB in all. The largest pictures take
@@ -62,6 +68,8 @@ class WorkerInspector:
         workers: Workers | None = None,
     ) -> None:
         self._limits = Limits(cpu_seconds=cpu_seconds, memory_bytes=memory_bytes, wall_seconds=wall_seconds)
+        self._sound_limits = _narrowed(self._limits, SOUND_SECONDS)
+        self._tags_limits = _narrowed(self._limits, TAGS_SECONDS)
         self._workers = workers or Workers()
 
     async def close(self) -> None:
@@ -76,7 +84,7 @@ class WorkerInspector:
             Unavailable: too many files wait already, or no worker could be started.
         """
         try:
-            stream = await self._workers.run(_READ_STREAM, path, self._limits)
+            stream = await self._workers.run(_READ_STREAM, path, self._sound_limits)
         except UnreadableError as error:
             _log.info("audio refused", reason=str(error))
             raise UnsupportedMedia(AUDIO_REFUSAL) from error
@@ -109,7 +117,15 @@ class WorkerInspector:
         """Read the tags in a job of their own: they are the part of a file that is easily made to exhaust a parser."""
         try:
             job = Remote[Tags]("pet.inspection.tags:read_tags", (container,))
-            return await self._workers.run(job, path, self._limits)
+            return await self._workers.run(job, path, self._tags_limits)
         except UnreadableError as error:
             _log.info("tags left out", reason=str(error))
             return NO_TAGS
+
+
+def _narrowed(limits: Limits, cpu_seconds: int) -> Limits:
+    return replace(
+        limits,
+        cpu_seconds=min(limits.cpu_seconds, cpu_seconds),
+        wall_seconds=min(limits.wall_seconds, 2 * cpu_seconds),
+    )
