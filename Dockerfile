@@ -1,7 +1,7 @@
 # `docker build --tag pet-music:0.1.0 .` makes the image; docs/deploy.md says how to run it.
 # The tags are exact; who wants a digest as well appends `@sha256:...` to them.
 
-# The explorer: the assets of /graphql.
+# The explorer: the assets of /graphql and /docs.
 FROM node:24.19.0-trixie-slim AS explorer
 WORKDIR /build/web
 COPY web/package.json web/package-lock.json web/.npmrc ./

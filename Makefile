@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx corpus wheel clean
+.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx players corpus wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,12 +19,12 @@ serve: install ## start the service (docs/settings.md lists its settings)
 	@$(MAKE) --no-print-directory --silent explorer 2>&1 | grep -v '^make' || true
 	@exec $(BIN)/pet serve
 
-explorer: $(VENV)/.explorer ## build GraphiQL, the explorer at /graphql (needs npm; `make serve` does it where it can)
+explorer: $(VENV)/.explorer ## build the pages at /graphql and /docs (needs npm; `make serve` does it where it can)
 
 demo: install ## fill the service with a few people and playable tracks, to look around
 	@exec $(BIN)/pet demo
 
-test: $(VENV)/.dev ## run every test (some need `make browser`, `make nginx` or `make corpus`)
+test: $(VENV)/.dev ## run every test (some need `make browser nginx players corpus`)
 	$(BIN)/pytest
 
 test-fast: $(VENV)/.dev ## run the tests that need neither a browser nor a server process
@@ -59,6 +59,9 @@ browser: ## install Chromium for the browser tests, where it is missing
 
 nginx: ## install nginx for the tests of deliveries, where it is missing
 	@sh .ci/nginx
+
+players: ## install curl, wget, aria2 and ffmpeg for the tests of media with them, where they are missing
+	@sh .ci/players
 
 corpus: $(VENV)/.corpus ## fetch the sources of mutagen and Pillow, whose test files are sent as uploads
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import httpx
 import pytest
+import structlog
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pet.app import Overrides, Parts, create_app
@@ -95,10 +98,14 @@ class RunningService:
 
 @dataclass(kw_only=True)
 class Service(RunningService):
-    """A service in this process: also the application for a server of its own, and what the command line would call."""
+    """A service in this process: also the application for a server of its own, and what the command line would call.
+
+    `routes` are all that it serves.
+    """
 
     app: ASGIApp
     parts: Parts
+    routes: Sequence[BaseRoute]
 
     @property
     def services(self) -> Services:
@@ -112,6 +119,24 @@ class Service(RunningService):
 
 
 StartService = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undo what a command configured: its handler writes to a stream that ends with it, its levels show more."""
+    loggers = [logging.getLogger(), *(one for one in list(logging.root.manager.loggerDict.values()) if _is_logger(one))]
+    before = [(logger, logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, propagate, handlers in before:
+        logger.setLevel(level)
+        logger.propagate = propagate
+        logger.handlers[:] = handlers
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def _is_logger(one: logging.Logger | logging.PlaceHolder) -> TypeGuard[logging.Logger]:
+    return isinstance(one, logging.Logger)
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +219,7 @@ async def starting(folder: Path, prepare: Prepare) -> AsyncIterator[StartService
             transport = httpx.ASGITransport(with_state, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url=chosen.public_url)
             opened = await stack.enter_async_context(client)
-            return Service(chosen, opened, app=with_state, parts=app.state.parts)
+            return Service(chosen, opened, app=with_state, parts=app.state.parts, routes=tuple(app.routes))
 
         yield start
 

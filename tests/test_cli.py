@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
+import json
 import re
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from pet.cli import main
@@ -22,17 +20,6 @@ from tests.media_factory import mp3
 
 ROOT = Path(__file__).parents[1]
 SECRET = "the-password-of-the-database"
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Take the log of a command away again: it writes to a stream that is closed when the command ends."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -62,7 +49,7 @@ def accounts_in(data_dir: Path) -> list[tuple[str, str]]:
 def test_help_lists_every_command() -> None:
     printed = pet("--help").stdout
     commands = re.findall(r"^  (\w+)  ", printed.partition("Commands:")[2], re.MULTILINE)
-    assert commands == ["admin", "audit", "config", "demo", "doctor", "events", "migrate", "schema", "serve"]
+    assert commands == ["admin", "audit", "config", "demo", "doctor", "events", "migrate", "openapi", "schema", "serve"]
 
 
 def test_the_version_is_the_package_s() -> None:
@@ -71,6 +58,12 @@ def test_the_version_is_the_package_s() -> None:
 
 def test_the_schema_is_the_file_in_the_repository() -> None:
     assert pet("schema").stdout == (ROOT / "schema.graphql").read_text(encoding="utf-8")
+
+
+def test_the_description_of_the_rest_api_is_printed() -> None:
+    printed = json.loads(pet("openapi").stdout)
+    assert printed["openapi"] == "3.1.1"
+    assert "/auth/register" in printed["paths"]
 
 
 def test_a_schema_that_is_up_to_date_passes_silently(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +209,18 @@ def test_a_secret_that_is_too_short_is_told(data_dir: Path) -> None:
         f"PET_DATA_DIR holds no usable secret key: {data_dir}/secret.key must hold a secret of at least 32 bytes."
     )
     require_sentence(pet("admin", "promote", "x", data_dir=data_dir), sentence)
+
+
+@pytest.mark.parametrize("command", [("serve",), ("admin", "promote", "x")])
+def test_signing_keys_that_cannot_be_used_are_told(command: tuple[str, ...], data_dir: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+
+    def run() -> Result:
+        return pet(*command, data_dir=data_dir, signing_keys=str(keys), port=str(free_port()))
+
+    require_sentence(run(), f"PET_SIGNING_KEYS gives no usable keys: {keys} cannot be read: No such file or directory.")
+    keys.mkdir()
+    require_sentence(run(), f"PET_SIGNING_KEYS gives no usable keys: {keys} holds no private key to sign with.")
 
 
 @pytest.mark.slow

@@ -65,6 +65,7 @@ async def test_the_page_needs_nothing_from_elsewhere_and_writes_no_markup(servic
     assert re.findall(r"""(?:src|href)=["']?([^"'\s>]+)""", html.replace("data:image/svg+xml,", "icon:")) == [
         "icon:%3Csvg",
         "graphql",
+        "docs",
         "health/ready",
     ]
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|\son\w+=|style=", html)
@@ -153,7 +154,12 @@ class TestInABrowser:
                 await page.set_viewport_size({"width": 320, "height": 640})
                 await expect(page.locator("#tracks audio")).to_have_count(1)
                 assert await page.evaluate("document.documentElement.scrollWidth") == 320
-                assert [await self._next_focus(page) for _ in range(3)] == ["GraphQL explorer", "Health", "AUDIO"]
+                assert [await self._next_focus(page) for _ in range(4)] == [
+                    "GraphQL explorer",
+                    "REST API",
+                    "Health",
+                    "AUDIO",
+                ]
 
     @staticmethod
     async def _publish(service: RunningService, username: str, name: str, title: str) -> Person:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from pet.hashing_costs import HashingCosts
 from pet.operation_limits import OperationLimits
 from pet.settings import EffectiveSetting, Settings, SettingsError, description_of
 
@@ -39,6 +40,8 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "data_dir": tmp_path / "pet-data",
         "public_url": "http://localhost:3000",
         "secret_key": None,
+        "signing_keys": None,
+        "password_hashing": asdict(HashingCosts()),
         "database_url": f"sqlite://{tmp_path}/pet-data/pet.sqlite3",
         "database_pool_size": 10,
         "database_statement_timeout": None,
@@ -56,6 +59,8 @@ def test_the_defaults_suit_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
         "graphql_introspection": True,
         "graphql_suggestions": True,
         "subscriptions_per_user": 20,
+        "max_body": 1_048_576,
+        "connections_per_address": 256,
         "trusted_proxies": (),
         "trust_client_user_id": False,
         "log_format": "json",
@@ -70,6 +75,8 @@ def test_every_setting_can_be_given() -> None:
         "PET_DATA_DIR": "/var/lib/pet",
         "PET_PUBLIC_URL": "https://music.example/pet/",
         "PET_SECRET_KEY": KEY,
+        "PET_SIGNING_KEYS": "/etc/pet/keys",
+        "PET_PASSWORD_HASHING": "memory=64, passes=3, threads=4",
         "PET_DATABASE_URL": "postgres://pet:hush@db:5432/pet",
         "PET_DATABASE_POOL_SIZE": "4",
         "PET_DATABASE_STATEMENT_TIMEOUT": "1.5",
@@ -87,6 +94,8 @@ def test_every_setting_can_be_given() -> None:
         "PET_GRAPHQL_INTROSPECTION": "off",
         "PET_GRAPHQL_SUGGESTIONS": "off",
         "PET_SUBSCRIPTIONS_PER_USER": "5",
+        "PET_MAX_BODY": "65536",
+        "PET_CONNECTIONS_PER_ADDRESS": "50",
         "PET_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
         "PET_TRUST_CLIENT_USER_ID": "1",
         "PET_LOG_FORMAT": "console",
@@ -98,6 +107,8 @@ def test_every_setting_can_be_given() -> None:
         "data_dir": Path("/var/lib/pet"),
         "public_url": "https://music.example/pet",
         "secret_key": SecretStr(KEY),
+        "signing_keys": Path("/etc/pet/keys"),
+        "password_hashing": asdict(HashingCosts(memory=64, passes=3, threads=4)),
         "database_url": "postgres://pet:hush@db:5432/pet",
         "database_pool_size": 4,
         "database_statement_timeout": 1.5,
@@ -115,6 +126,8 @@ def test_every_setting_can_be_given() -> None:
         "graphql_introspection": False,
         "graphql_suggestions": False,
         "subscriptions_per_user": 5,
+        "max_body": 65_536,
+        "connections_per_address": 50,
         "trusted_proxies": (ip_network("10.0.0.0/8"), ip_network("::1")),
         "trust_client_user_id": True,
         "log_format": "console",
@@ -170,6 +183,17 @@ def test_settings_do_not_change() -> None:
             ("PET_PUBLIC_URL", url, "an http:// or https:// URL without user, query and fragment")
             for url in (
                 "localhost:3000", "ftp://x", "http://", "http://h:port", "http://h?q", "http://h#f", "http://u@h", "http://[x"
+            )
+        ),
+        *(
+            (
+                "PET_PASSWORD_HASHING",
+                costs,
+                f"like {HashingCosts()}, with memory and passes no less than OWASP's minimum for argon2id",
+            )
+            for costs in (
+                "19", "memory", "memory=x", "memory=0", "salt=1", "passes=1", "memory=18", "memory=6,passes=50",
+                "memory=5000", "threads=65", "waiting=0",
             )
         ),
         *(
@@ -311,6 +335,11 @@ def test_limits_of_operations_that_cannot_be_meant_are_refused(limits: str) -> N
     assert refused(PET_GRAPHQL_LIMITS=limits) == (f"PET_GRAPHQL_LIMITS is {limits!r}, but must be {sentence}",)
 
 
+@pytest.mark.parametrize("costs", ["memory=46,passes=1", "memory=12,passes=3", "memory=7,passes=5", "memory=19"])
+def test_hashes_may_cost_what_owasp_takes_for_enough(costs: str) -> None:
+    assert Settings.load({"PET_PASSWORD_HASHING": costs}).password_hashing.is_safe
+
+
 def test_a_secret_key_counts_in_bytes() -> None:
     assert refused(PET_SECRET_KEY="k" * 31) == ("PET_SECRET_KEY must be at least 32 bytes long.",)
     assert Settings.load({"PET_SECRET_KEY": "ключ" * 4}).secret_key == SecretStr("ключ" * 4)
@@ -379,6 +408,8 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_DATA_DIR", "/data", False),
         ("PET_PUBLIC_URL", "http://localhost:3000", True),
         ("PET_SECRET_KEY", "***", False),
+        ("PET_SIGNING_KEYS", "not set", True),
+        ("PET_PASSWORD_HASHING", str(HashingCosts()), True),
         ("PET_DATABASE_URL", "postgresql://pet:***@db/pet?sslpassword=***&ssl=on", False),
         ("PET_DATABASE_POOL_SIZE", "10", True),
         ("PET_DATABASE_STATEMENT_TIMEOUT", "not set", True),
@@ -396,6 +427,8 @@ def test_what_is_in_force_is_shown_without_secrets() -> None:
         ("PET_GRAPHQL_INTROSPECTION", "on", True),
         ("PET_GRAPHQL_SUGGESTIONS", "on", True),
         ("PET_SUBSCRIPTIONS_PER_USER", "20", True),
+        ("PET_MAX_BODY", "1048576", True),
+        ("PET_CONNECTIONS_PER_ADDRESS", "256", True),
         ("PET_TRUSTED_PROXIES", "none", True),
         ("PET_TRUST_CLIENT_USER_ID", "off", True),
         ("PET_LOG_FORMAT", "json", True),

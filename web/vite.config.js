@@ -1,27 +1,13 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { defineConfig } from 'vite';
+import { compressed } from './compressed.js';
 
 // The folder mirrors the addresses under which PET serves it: index.html is /graphql, the rest lies under /graphql/assets.
 const OUT = '../src/pet/pages/explorer_files';
 const ASSETS = 'graphql/assets';
 
-/** Writes a compressed copy beside each text asset: PET sends these, and compresses nothing while it serves. */
-const compressed = {
-  name: 'compressed',
-  closeBundle() {
-    for (const name of readdirSync(join(OUT, ASSETS))) {
-      if (!/\.(js|css)$/.test(name)) continue;
-      const file = join(OUT, ASSETS, name);
-      writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));
-    }
-  },
-};
-
 export default defineConfig({
   base: './', // relative, so that the page works behind a proxy that puts PET under a path
-  plugins: [compressed],
+  plugins: [compressed(OUT, ASSETS)],
   worker: { format: 'es' },
   build: {
     outDir: OUT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +16,14 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
+from pet import health, metrics, published_keys
+from pet.crowd import Crowd
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
+from pet.domain.blocks import BlockService
 from pet.domain.delivery import Delivery
 from pet.domain.errors import DomainError
+from pet.domain.exports import ExportService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -28,32 +32,41 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
+from pet.domain.login_guard import LoginGuard
+from pet.domain.personal_data import PersonalData
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.publishing import Publisher
+from pet.domain.purging import Purge
 from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
-from pet.edge import Cors, Edge, is_trusted
+from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
-from pet.health import health_routes
+from pet.forwarding import client_address, is_trusted
 from pet.inspection.pool import WorkerInspector
-from pet.metrics import Metrics, Sampler, metrics_routes
+from pet.metrics import Metrics, Sampler
+from pet.pages.docs import docs_routes
 from pet.pages.explorer import explored
 from pet.pages.welcome import welcome_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
+from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
+from pet.rest_compat.exports import export_routes
 from pet.rest_compat.routes import legacy_routes
+from pet.safe_headers import SafeHeaders
 from pet.schema.endpoint import GraphQLEndpoint
 from pet.schema.executing import OperationRules
 from pet.schema.root import build_schema
 from pet.security.keys import load_or_create_secret
 from pet.security.links import LinkSigner
 from pet.security.passwords import Argon2Hasher
+from pet.security.signing_keys import SigningKey, jwks, load_signing_keys
 from pet.security.tokens import JwtSigner
 from pet.services import Services
 from pet.settings import Settings, SettingsError
+from pet.storage.archives import open_zip
 from pet.storage.presence import present
 from pet.upkeep import Upkeep, recover, sweep
 
@@ -79,10 +92,11 @@ log = logging.getLogger("pet.app")
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What tests put in the place of the real thing: time, and limits."""
+    """What tests put in the place of the real thing: time, limits, and the cost of a password."""
 
     clock: Clock = utc_now
     limits: RateLimits | None = None
+    hasher: Argon2Hasher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,7 @@ class Parts:
     delivery: Delivery
     metrics: Metrics
     clock: Clock
+    signing_keys: Sequence[SigningKey]
 
 
 @asynccontextmanager
@@ -101,7 +116,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
     """Open the engines that the settings name, build the services on them, and sweep what crashes left.
 
     Raises:
-        SettingsError: the secret cannot be used.
+        SettingsError: the secret or the signing keys cannot be used.
         CannotOpen: an engine cannot be reached, or refuses.
         Unavailable: the embedded database or the media folder cannot be used.
     """
@@ -109,7 +124,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
     clock = chosen.clock
     async with AsyncExitStack() as stack:
         engines = await stack.enter_async_context(open_engines(settings, clock))
-        hasher = Argon2Hasher()
+        hasher = chosen.hasher or Argon2Hasher(settings.password_hashing)
         stack.callback(hasher.close)
         inspector = WorkerInspector()
         stack.push_async_callback(inspector.close)
@@ -117,8 +132,8 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         limits = chosen.limits or engines.shared.limits
 
         async def purge(user_id: UserId) -> None:
-            """Remove a deleted user's files; that delivers events in turn, so the two services need each other."""
-            await file_service.purge(user_id)
+            """Remove what belonged to a deleted user; that delivers events in turn, so the two need each other."""
+            await everything_of(user_id)
 
         async def remove_bytes(blob_key: str) -> None:
             """Remove the bytes of a deleted file."""
@@ -129,22 +144,35 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             engines.documents.projections,
             engines.shared.broadcast,
             clock,
-            purge_files=purge,
+            purge=purge,
             remove_bytes=remove_bytes,
         )
         file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
-        signer = JwtSigner(secret, ISSUER)
+        exports = _exports(engines, limits, clock)
+        everything_of = Purge(
+            engines.shared.session_cache,
+            engines.documents.projections,
+            file_service,
+            engines.documents.plays,
+            exports,
+            engines.accounts,
+        )
+        signing_keys = signing_keys_of(settings)
+        signer = JwtSigner(secret, ISSUER, keys=signing_keys)
         sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
+        guard = LoginGuard(engines.networks, engines.shared.failures, limits, clock)
         profiles = ProfileService(engines.documents.profiles, delivery, clock)
         follows = FollowService(engines.documents.follows, delivery, clock)
         visibility = Visibility(profiles, follows)
         services = Services(
-            accounts=AccountService(engines.accounts, sessions, hasher, limits, delivery, clock),
+            accounts=AccountService(engines.accounts, sessions, hasher, guard, limits, delivery, clock),
             audit=AuditService(engines.documents.audits),
             profiles=profiles,
             files=file_service,
             uploads=UploadService(engines.documents.files, engines.blobs, inspector, limits, delivery, clock),
+            exports=exports,
             follows=follows,
+            blocks=BlockService(engines.documents.follows, delivery, clock),
             feed=FeedService(engines.documents.activities, visibility),
             live_feed=LiveFeed(
                 engines.outboxes, engines.documents.activities, follows, engines.shared.broadcast, clock
@@ -157,7 +185,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             trusts_claimed_ids=settings.trust_client_user_id,
         )
         await stack.enter_async_context(present(engines.blobs.folder, partial(sweep, services.uploads)))
-        yield Parts(services, engines, delivery, Metrics(engines.outboxes, clock), clock)
+        yield Parts(services, engines, delivery, Metrics(engines.outboxes, clock), clock, signing_keys)
 
 
 def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Starlette:
@@ -165,6 +193,7 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
     app = Starlette(
         lifespan=_lifespan(settings, overrides),
         middleware=[
+            Middleware(SafeHeaders, is_https=settings.public_url.startswith("https:")),
             Middleware(
                 Cors,
                 allow_origin_regex=settings.cors_origin_pattern,
@@ -174,18 +203,34 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
                     "Content-Type",
                     "Range",
                     "If-Range",
+                    "If-Match",
                     "If-None-Match",
+                    "If-Modified-Since",
+                    "If-Unmodified-Since",
                     "Apollo-Require-Preflight",
                 ],
                 expose_headers=EXPOSED_HEADERS,
                 max_age=600,
             ),
-            Middleware(Edge, trusted_proxies=settings.trusted_proxies),
+            Middleware(Edge, trusted_proxies=settings.trusted_proxies, max_body=settings.max_body),
         ],
         exception_handlers={DomainError: on_domain_error, HTTPException: on_http_error},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def crowd_of(settings: Settings) -> Crowd:
+    """Return what counts the connections of each client as the rate limits count its requests.
+
+    What a trusted proxy opens stands for any number of clients, whom it has to count itself.
+    """
+
+    def customer_of(address: str) -> str | None:
+        scope = {"type": "http", "client": (address, 0), "headers": []}
+        return None if is_trusted(address, settings.trusted_proxies) else client_address(scope, ())
+
+    return Crowd(settings.connections_per_address, customer_of)
 
 
 def secret_of(settings: Settings) -> bytes:
@@ -200,6 +245,20 @@ def secret_of(settings: Settings) -> bytes:
         return load_or_create_secret(settings.data_dir / "secret.key")
     except (OSError, ValueError) as error:
         raise SettingsError([f"PET_DATA_DIR holds no usable secret key: {error}"]) from error
+
+
+def signing_keys_of(settings: Settings) -> Sequence[SigningKey]:
+    """Return the key pairs that sign tokens; none where the secret does.
+
+    Raises:
+        SettingsError: the file or the folder that a setting names gives none.
+    """
+    if settings.signing_keys is None:
+        return ()
+    try:
+        return load_signing_keys(settings.signing_keys)
+    except ValueError as error:
+        raise SettingsError([f"PET_SIGNING_KEYS gives no usable keys: {error}"]) from error
 
 
 def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starlette]:
@@ -217,12 +276,27 @@ def _lifespan(settings: Settings, overrides: Overrides | None) -> Lifespan[Starl
     return lifespan
 
 
+def _exports(engines: Engines, limits: RateLimits, clock: Clock) -> ExportService:
+    documents = engines.documents
+    data = PersonalData(
+        engines.accounts,
+        engines.sessions,
+        documents.profiles,
+        documents.files,
+        documents.follows,
+        documents.activities,
+        clock,
+    )
+    return ExportService(engines.exports, engines.accounts, data, engines.blobs, open_zip, limits, clock)
+
+
 def _upkeep(parts: Parts) -> Upkeep:
     engines = parts.engines
     return Upkeep(
         parts.delivery,
         engines.documents.projections,
         parts.services.uploads,
+        parts.services.exports,
         engines.documents.plays,
         parts.services.listeners,
         Sampler(parts.services.audit, parts.metrics),
@@ -255,10 +329,18 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
         *(explored(graphql) if settings.graphiql else [Route("/graphql", graphql)]),
         WebSocketRoute("/graphql", graphql),
         *legacy_routes(),
+        *export_routes(),
         *welcome_routes(media_origin),
-        *health_routes(parts.engines.checks),
-        *metrics_routes(parts.metrics),
+        *docs_routes(description()),
+        *published_keys.published_keys_routes(jwks(parts.signing_keys)),
+        *health.health_routes(parts.engines.checks),
+        *metrics.metrics_routes(parts.metrics),
     ]
+
+
+def description() -> dict[str, object]:
+    """Return the OpenAPI document of every REST route, whoever serves it."""
+    return describe([*health.OPERATIONS, *metrics.OPERATIONS, *published_keys.OPERATIONS])
 
 
 def _operation_rules(settings: Settings) -> OperationRules:

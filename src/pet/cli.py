@@ -6,8 +6,10 @@ Commands import what they need when they run, so that `pet config` does not wait
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
@@ -52,13 +54,14 @@ def main() -> None:
 @_in_sentences
 def serve() -> None:
     """Start the server and run until SIGINT or SIGTERM; requests in flight finish."""
-    from pet.app import create_app  # noqa: PLC0415
+    from pet.app import create_app, crowd_of  # noqa: PLC0415
     from pet.server import listen, run  # noqa: PLC0415
 
     settings = _started()
-    listeners = listen(settings.host, settings.port)
-    asyncio.run(_ensure_tables(settings))
-    run(create_app(settings), listeners, when_ready=lambda: _welcome(settings))
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(each) for each in listen(settings.host, settings.port)]
+        asyncio.run(_ensure_tables(settings))
+        run(create_app(settings), listeners, crowd=crowd_of(settings), when_ready=lambda: _welcome(settings))
 
 
 @main.command(help="Bring the database's tables to the newest version.")
@@ -84,6 +87,14 @@ def schema(*, check: bool) -> None:
         click.echo(sdl, nl=False)
     elif not Path("schema.graphql").exists() or Path("schema.graphql").read_text(encoding="utf-8") != sdl:
         raise click.ClickException("schema.graphql differs from the code. Run `make sdl` and commit the change.")
+
+
+@main.command(help="Print the description of the REST API as an OpenAPI document.")
+def openapi() -> None:
+    """Print what /openapi.json serves, to be read, or to generate clients from."""
+    from pet.app import description  # noqa: PLC0415
+
+    click.echo(json.dumps(description(), indent=2, ensure_ascii=False))
 
 
 @main.command(help="Show the effective settings, secrets hidden.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from functools import cached_property
 
-from pet.domain.errors import Forbidden, Unauthenticated
+from pet.domain.errors import Unauthenticated
 from pet.domain.ids import UserId, parse_uuid
+from pet.domain.permissions import require_acting_for
 from pet.domain.viewers import Client, Viewer
 from pet.loaders import Loaders
 from pet.services import Services
@@ -116,11 +117,11 @@ class Context:
         viewer = self.viewer
         if viewer is None and not (self.services.trusts_claimed_ids and claimed_id):
             raise Unauthenticated(_LOG_IN)
-        if viewer and (not claimed_id or parse_uuid(claimed_id) == viewer.user_id):
+        if viewer and (claimed_id is None or parse_uuid(claimed_id) == viewer.user_id):
             return self
-        if viewer and not viewer.is_admin:
-            raise Forbidden("The token belongs to another user than the request names.")
         user_id = UserId(parse_uuid(claimed_id or "") or "")
+        if viewer:
+            require_acting_for(viewer, user_id, "The token belongs to another user than the request names.")
         account = await self.services.accounts.get(user_id)
         return Context(self.services, self.client, Viewer(account.user_id, account.role))
 

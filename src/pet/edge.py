@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,19 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pet.domain.errors import TooLarge
 from pet.domain.ids import new_uuid7
 from pet.domain.viewers import Client
+from pet.forwarding import Network, client_address
 from pet.refusals import refusal
 
-MAX_BODY_BYTES = 1024 * 1024
-"""For everything but multipart forms, which have their own limits per file."""
-
 MAX_USER_AGENT = 200
-IPV6_CUSTOMER = 64
-"""Whoever has one IPv6 address has the whole /64."""
-
 log = structlog.get_logger("pet.access")
 failures = logging.getLogger("pet.edge")
-
-Network = IPv4Network | IPv6Network
 
 
 class Cors(CORSMiddleware):
@@ -50,10 +42,16 @@ class Cors(CORSMiddleware):
 
 
 class Edge:
-    """Pure ASGI middleware around both fronts."""
+    """Pure ASGI middleware around both fronts.
 
-    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network]) -> None:
+    Args:
+        trusted_proxies: whose word on a client's address counts.
+        max_body: bytes of a body that is no multipart form; those are read piece by piece, with limits for each.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network], max_body: int) -> None:
         self._app = app
+        self._max_body = max_body
         self._trusted = tuple(trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +66,7 @@ class Edge:
         )
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             if scope["type"] == "http":
-                await self._serve(scope, _bounded(receive, headers), send, request_id)
+                await self._serve(scope, _bounded(receive, headers, self._max_body), send, request_id)
             else:
                 await self._app(scope, receive, send)
 
@@ -98,55 +96,29 @@ class Edge:
             log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
 
 
-def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
-    """Return the address that limits are counted by: the nearest one that is no trusted proxy, IPv6 by its /64.
-
-    `X-Forwarded-For` is read from the right, as far as trusted proxies wrote it; what lies beyond is anyone's
-    invention.
-    """
-    address = scope["client"][0] if scope.get("client") else "unknown"
-    forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
-    while is_trusted(address, trusted) and forwarded:
-        hop = forwarded.pop().strip()
-        if _parsed(hop) is None:
-            break
-        address = hop
-    return _customer(address)
-
-
-def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
-    """Tell whether an address is that of a proxy whose word counts."""
-    parsed = _parsed(address)
-    return parsed is not None and any(parsed in network for network in trusted)
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    """Parse an address; what a socket for both families shows as `::ffff:192.0.2.1` is an IPv4 address."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return None
-    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
-
-
-def _customer(address: str) -> str:
-    parsed = _parsed(address)
-    if isinstance(parsed, IPv6Address):
-        return str(IPv6Network((parsed, IPV6_CUSTOMER), strict=False))
-    return str(parsed or address)
-
-
-def _bounded(receive: Receive, headers: Headers) -> Receive:
+def _bounded(receive: Receive, headers: Headers, limit: int) -> Receive:
     if headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return receive
     received = 0
 
     async def bounded() -> Message:
         nonlocal received
+        if _declared(headers) > limit:  # before a client is told to send it (RFC 9110, section 10.1.1)
+            raise _too_large(limit)
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise TooLarge(f"The body is too large: at most {MAX_BODY_BYTES // 1024} KB are allowed.")
+        if received > limit:
+            raise _too_large(limit)
         return message
 
     return bounded
+
+
+def _declared(headers: Headers) -> int:
+    """Return what a body is said to have; 0 where that is left open. The server has seen to it that it is a number."""
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else 0
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is too large: at most {limit // 1024} KB are allowed.")

@@ -18,10 +18,13 @@ from pet.domain.broadcast import Broadcast
 from pet.domain.delivery import Projections
 from pet.domain.errors import Unavailable
 from pet.domain.events import Event
+from pet.domain.exports import Exports
+from pet.domain.failures import Failures
 from pet.domain.feed import Activities
 from pet.domain.files import Files
 from pet.domain.follows import Follows
 from pet.domain.limits import RateLimits
+from pet.domain.login_guard import FamiliarNetworks
 from pet.domain.outbox import Outbox
 from pet.domain.plays import Plays
 from pet.domain.profiles import Profiles
@@ -34,6 +37,7 @@ from pet.security.keys import derive_key
 from pet.settings import Settings
 from pet.storage.blobs import OpenBlobs, open_blobs
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
+from pet.storage.embedded.failures import EmbeddedFailures, UncountedFailures
 from pet.storage.embedded.limits import EmbeddedRateLimits, UnlimitedRateLimits
 from pet.storage.embedded.session_cache import EmbeddedSessionCache
 from pet.storage.sql.accounts import SqlAccounts
@@ -41,6 +45,8 @@ from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox
 from pet.storage.sql.effects import SqlProjections
+from pet.storage.sql.exports import SqlExports
+from pet.storage.sql.familiar_networks import SqlFamiliarNetworks
 from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
 from pet.storage.sql.follows import SqlFollows
@@ -72,6 +78,7 @@ class Shared:
     """What several processes share; on one machine it is in the process."""
 
     limits: RateLimits
+    failures: Failures
     session_cache: SessionCache
     broadcast: Broadcast[Event]
 
@@ -86,6 +93,8 @@ class Engines:
 
     accounts: Accounts
     sessions: Sessions
+    exports: Exports
+    networks: FamiliarNetworks
     documents: Documents
     shared: Shared
     blobs: OpenBlobs
@@ -114,6 +123,8 @@ async def open_engines(settings: Settings, clock: Clock) -> AsyncIterator[Engine
         yield Engines(
             accounts=SqlAccounts(database),
             sessions=SqlSessions(database),
+            exports=SqlExports(database),
+            networks=SqlFamiliarNetworks(database),
             documents=documents,
             shared=await _shared(settings, stack, checks, outboxes, clock),
             blobs=blobs,
@@ -143,7 +154,7 @@ async def _blobs(settings: Settings, stack: AsyncExitStack, checks: list[Check])
     blobs = await stack.enter_async_context(
         open_blobs(settings.media_url, spool=spool, timeout_seconds=timeout_seconds)
     )
-    checks.append(Check("media", blobs.answers))
+    checks.append(Check("media", blobs.answers, has_room=blobs.has_room))
     return blobs
 
 
@@ -202,6 +213,7 @@ async def _redis(
 ) -> Shared:
     from pet.storage.redis.broadcast import RedisBroadcast  # noqa: PLC0415
     from pet.storage.redis.client import open_redis, told  # noqa: PLC0415
+    from pet.storage.redis.failures import RedisFailures  # noqa: PLC0415
     from pet.storage.redis.limits import RedisRateLimits  # noqa: PLC0415
     from pet.storage.redis.session_cache import RedisSessionCache  # noqa: PLC0415
     from pet.storage.redis.subscriber import RedisSubscriber  # noqa: PLC0415
@@ -218,6 +230,7 @@ async def _redis(
         await stack.enter_async_context(RedisSubscriber(server, receivers, broadcast.listens).listening())
     return Shared(
         limits=RedisRateLimits(server) if settings.rate_limits else UnlimitedRateLimits(),
+        failures=RedisFailures(server) if settings.rate_limits else UncountedFailures(),
         session_cache=sessions,
         broadcast=broadcast,
     )
@@ -228,6 +241,7 @@ def _embedded(settings: Settings, stack: AsyncExitStack, clock: Clock) -> Shared
     stack.push_async_callback(broadcast.close)
     return Shared(
         limits=EmbeddedRateLimits() if settings.rate_limits else UnlimitedRateLimits(),
+        failures=EmbeddedFailures() if settings.rate_limits else UncountedFailures(),
         session_cache=EmbeddedSessionCache(),
         broadcast=broadcast,
     )

@@ -48,6 +48,7 @@ async def read_form(
     files_limit: int = 1,
     field_limit: int = 64 * KIB,
     fields_limit: int = 32,
+    announced: Callable[[Mapping[str, str]], int] | None = None,
 ) -> AsyncIterator[Form]:
     """Read a request's body to its end and give the form; fields and files may come in any order.
 
@@ -61,6 +62,8 @@ async def read_form(
         files_limit: how many files.
         field_limit: bytes of each field's value.
         fields_limit: how many fields; empty file inputs count as such.
+        announced: tells from the fields before the first file how many files are to come, so that a declared length
+            that is too large for them is refused then and there.
 
     Raises:
         Invalid: the body is no form, is malformed or cut short, or has too many or too long parts.
@@ -68,7 +71,7 @@ async def read_form(
         ClientDisconnect: the client left before the end.
     """
     boundary = _boundary(request.headers.get("content-type", ""))
-    limits = _Limits(file_limit, files_limit, field_limit, fields_limit)
+    limits = _Limits(file_limit, files_limit, field_limit, fields_limit, announced)
     async with AsyncExitStack() as staged:
         reader = _Reader(
             boundary,
@@ -88,12 +91,12 @@ class _Limits:
     files: int
     field_bytes: int
     fields: int
+    announced: Callable[[Mapping[str, str]], int] | None = None
 
-    @property
-    def body_bytes(self) -> int:
-        """What a form within the other limits can take, and one frame for what surrounds its parts."""
-        frames = (self.files + self.fields + 1) * _FRAME_BYTES
-        return self.files * self.file_bytes + self.fields * self.field_bytes + frames
+    def body_bytes(self, files: int) -> int:
+        """Return what a form within the other limits can take, and one frame for what surrounds its parts."""
+        frames = (files + self.fields + 1) * _FRAME_BYTES
+        return files * self.file_bytes + self.fields * self.field_bytes + frames
 
 
 class _PartHeaders:
@@ -157,6 +160,7 @@ class _Reader:
         self, boundary: bytes, limits: _Limits, *, declared_bytes: int, stage: Callable[[], Awaitable[StagedBlob]]
     ) -> None:
         self._limits = limits
+        self._body_limit = limits.body_bytes(limits.files)
         self._declared_bytes = declared_bytes
         self._received_bytes = 0
         self._stage = stage
@@ -248,6 +252,10 @@ class _Reader:
         self._file_count += 1
         if self._file_count > self._limits.files:
             raise Invalid(f"The form has too many files: the limit is {self._limits.files}.")
+        if self._limits.announced and self._file_count == 1:
+            expected = min(max(self._limits.announced(self._fields), 1), self._limits.files)
+            self._body_limit = self._limits.body_bytes(expected)
+            self._require_body_size(self._declared_bytes)
         self._pending.append((self._part, b""))  # a file without bytes is one, too
 
     def _add_to_field(self, content: bytes) -> None:
@@ -271,7 +279,7 @@ class _Reader:
         self._pending.clear()
 
     def _require_body_size(self, size_bytes: int) -> None:
-        if size_bytes > self._limits.body_bytes:
+        if size_bytes > self._body_limit:
             require_size(size_bytes, self._limits.file_bytes)
 
 

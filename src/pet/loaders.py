@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from strawberry.dataloader import DataLoader
 
 from pet.domain.files import FileList, MediaFile
-from pet.domain.follows import Follow, FollowList, FollowState
+from pet.domain.follows import Follow, FollowList
 from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.viewers import Viewer
@@ -68,11 +68,7 @@ class Loaders:
         async def views(user_ids: Sequence[UserId]) -> Mapping[UserId, ProfileView]:
             return await services.visibility.by_ids(viewer, user_ids)
 
-        async def states(user_ids: Sequence[UserId]) -> Mapping[UserId, FollowState]:
-            return await services.follows.states(viewer.user_id, user_ids) if viewer else {}
-
         self.profile: DataLoader[UserId, ProfileView | None] = _by_key(views)
-        self.follow_state: DataLoader[UserId, FollowState | None] = _by_key(states)
         self.file: DataLoader[FileId, MediaFile | None] = _by_key(services.files.get_many)
         self.newest_cover: DataLoader[UserId, MediaFile | None] = _by_key(services.files.newest_covers)
         self.audio_count: DataLoader[UserId, int | None] = _by_key(services.files.count_audio)

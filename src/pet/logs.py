@@ -39,9 +39,12 @@ _SECRET_TEXTS = (
     (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*)*"), REDACTED),  # a JWT begins with the base64 of `{"`
     (re.compile(r"(://[^\s:/@]{0,100}):[^\s/]{1,1000}@"), rf"\1:{REDACTED}@"),  # the password in a URL
     (  # a query string, or the repr of an object
-        re.compile(r"((?:password|secret|token)\w{0,40}=)(?:'[^']{0,1000}'|[^\s&,;)]+)", re.IGNORECASE),
+        re.compile(r"((?:password|secret|token|signature)\w{0,40}=)(?:'[^']{0,1000}'|[^\s&,;)]+)", re.IGNORECASE),
         rf"\1{REDACTED}",
     ),
+    (re.compile(r"\$argon2\w{1,3}\$[\w$=,+/-]+"), REDACTED),
+    # An address of somebody. Drivers quote the value that is in their way; a URL's own user is no part of a match.
+    (re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), REDACTED),
 )
 
 # Tab and line feed are harmless; the others can rewrite what a terminal shows.

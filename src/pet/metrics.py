@@ -15,6 +15,22 @@ from pet.domain.errors import Unavailable
 from pet.domain.ids import UserId
 from pet.domain.outbox import Outbox
 from pet.domain.times import Clock
+from pet.openapi.operations import Described, Placed, Report, Token
+
+OPERATIONS = (
+    Placed(
+        "GET",
+        "/metrics",
+        "getMetrics",
+        "Operations",
+        Described(
+            "Read the numbers of this process",
+            "Prometheus' text format, version 0.0.4. It tells nothing of any person, yet a proxy need not pass it on.",
+            token=Token.IGNORED,
+            answer=(Report("The numbers.", media_type="text/plain"),),
+        ),
+    ),
+)
 
 log = logging.getLogger("pet.audit")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from pet.named_numbers import named_numbers
+
 MAX_ROOTS = 250
 """graphql-core begins the changes of a mutation in one another, and Python ends at 1,000 calls within calls."""
 
@@ -56,11 +58,7 @@ def parse_operation_limits(text: Any) -> Any:
     """
     if not isinstance(text, str):
         return text
-    pairs = (pair.partition("=") for pair in text.split(","))
-    given = {name.strip(): int(number) for name, _, number in pairs}
-    if not given.keys() <= {limit.name for limit in fields(OperationLimits)} or min(given.values()) < 1:
-        raise ValueError(text)
-    limits = OperationLimits(**given)
+    limits = OperationLimits(**named_numbers(text, [limit.name for limit in fields(OperationLimits)]))
     if limits.cost > limits.budget or limits.roots > MAX_ROOTS:
         raise ValueError(text)
     return limits

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
+from pet.crowd import Crowd
 from pet.http_protocol import ImpatientProtocol
 from pet.settings import SettingsError
 from pet.websocket_protocol import ImpatientWebSocket
@@ -57,8 +58,14 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return listeners
 
 
-def run(app: Starlette, listeners: Sequence[socket.socket], *, when_ready: Callable[[], None]) -> None:
+def run(app: Starlette, listeners: Sequence[socket.socket], *, crowd: Crowd, when_ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in flight, and return when all engines are closed.
+
+    Args:
+        app: the application.
+        listeners: its sockets.
+        crowd: who may have how many connections.
+        when_ready: called when requests are answered from now on.
 
     What the application raises while it starts is raised here.
     """
@@ -80,11 +87,15 @@ def run(app: Starlette, listeners: Sequence[socket.socket], *, when_ready: Calla
         ws_per_message_deflate=False,  # 45 KB of memory for each client, to save some hundred bytes a message
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, config, listeners, when_ready))
+        runner.run(_serve(app, config, listeners, crowd, when_ready))
 
 
 async def _serve(
-    app: Starlette, config: uvicorn.Config, listeners: Sequence[socket.socket], when_ready: Callable[[], None]
+    app: Starlette,
+    config: uvicorn.Config,
+    listeners: Sequence[socket.socket],
+    crowd: Crowd,
+    when_ready: Callable[[], None],
 ) -> None:
     """Hold the lifespan here and not in uvicorn, which would log a failed start as a stack trace."""
     async with app.router.lifespan_context(app) as state:
@@ -96,7 +107,7 @@ async def _serve(
 
         config.app = with_state
         when_ready()
-        await _Server(config, stopping).serve(sockets=list(listeners))
+        await _Server(config, crowd, stopping).serve(sockets=list(listeners))
 
 
 class _Server(uvicorn.Server):
@@ -104,11 +115,13 @@ class _Server(uvicorn.Server):
 
     Args:
         config: uvicorn's.
+        crowd: what its connections share.
         stopping: set when the stop begins, so that responses without an end can end.
     """
 
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, crowd: Crowd, stopping: asyncio.Event) -> None:
         super().__init__(config)
+        self.server_state = crowd
         self._stopping = stopping
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

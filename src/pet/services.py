@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pet.domain.accounts import AccountService
 from pet.domain.audit import AuditService
+from pet.domain.blocks import BlockService
+from pet.domain.exports import ExportService
 from pet.domain.feed import FeedService
 from pet.domain.files import FileService
 from pet.domain.follows import FollowService
@@ -28,7 +30,9 @@ class Services:
     profiles: ProfileService
     files: FileService
     uploads: UploadService
+    exports: ExportService
     follows: FollowService
+    blocks: BlockService
     feed: FeedService
     live_feed: LiveFeed
     listeners: Listeners

@@ -19,8 +19,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pet import setting_urls
+from pet.hashing_costs import HashingCosts, parse_hashing_costs
 from pet.logs import LogFormat, LogLevel
 from pet.operation_limits import MAX_ROOTS, OperationLimits, parse_operation_limits
+from pet.setting_texts import masked, shown
 from pet.setting_urls import LOCAL, origin, own_url, web_url
 
 PREFIX = "PET_"
@@ -62,6 +64,10 @@ def _words(text: Any) -> Any:
         return text
     words = [word.strip() for word in text.split(",")]
     return [] if words == ["none"] else words
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return path and path.absolute()
 
 
 def _long_enough(secret: SecretStr | None) -> SecretStr | None:
@@ -113,6 +119,20 @@ class Settings(BaseSettings):
     """The key that signs tokens and private links, at least 32 bytes; a new one ends all sessions. Processes that share
     a Redis server must share it.
     Default: made on the first start and kept in the data directory."""
+
+    signing_keys: Annotated[Path | None, AfterValidator(_absolute), Must("the path of a PEM file or a folder")] = None
+    """The key pairs that sign tokens in place of `PET_SECRET_KEY`: a PEM file, or a folder of `*.pem` files, Ed25519 or
+    RSA from 2048 bits. The private key of the last file by name signs, all others only verify (`docs/sessions.md`).
+    Default: none, `PET_SECRET_KEY` signs."""
+
+    password_hashing: Annotated[
+        HashingCosts,
+        BeforeValidator(parse_hashing_costs),
+        Must(f"like {HashingCosts()}, with memory and passes no less than OWASP's minimum for argon2id"),
+    ] = HashingCosts()
+    """What the hash of a password costs: `memory` in MiB, `passes` and `lanes` of argon2id; `threads` hash at once, and
+    `waiting` logins wait for them. `pet doctor` measures it.
+    Default: `memory=19,passes=2,lanes=1,threads=2,waiting=64`."""
 
     database_url: Annotated[
         str,
@@ -216,13 +236,22 @@ class Settings(BaseSettings):
     """How many GraphQL subscriptions one user may have open in a process, over WebSockets and streams of events
     together. Default: `20`."""
 
+    max_body: Annotated[int, Field(ge=16 * 1024, le=67_108_864), Must("a number of bytes from 16384 to 67108864")] = (
+        1_048_576
+    )
+    """How many bytes the body of a request may have; forms with files have limits of their own. Default: `1048576`."""
+
+    connections_per_address: Annotated[int, Field(ge=8, le=65_536), Must("a whole number from 8 to 65536")] = 256
+    """How many connections one client address (IPv6: its /64) may have open in a process, WebSockets included; trusted
+    proxies count their clients themselves. Default: `256`."""
+
     trusted_proxies: Annotated[
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)], ...],
         BeforeValidator(_words),
         Must("none, or a comma-separated list of addresses and networks like 10.0.0.0/8"),
     ] = ()
-    """The addresses and networks (CIDR) of proxies whose `X-Forwarded-For` is believed, separated by commas.
-    Default: `none`."""
+    """The addresses and networks (CIDR) of proxies whose `X-Forwarded-For` and `Forwarded` are believed, separated by
+    commas. Default: `none`."""
 
     trust_client_user_id: Annotated[bool, Must("on or off")] = False
     """Whether a request without a token acts as the user that it names. Anyone can then act as anyone: only for closed
@@ -318,7 +347,7 @@ class Settings(BaseSettings):
         return [
             EffectiveSetting(
                 name=name,
-                value=_shown(getattr(self, field)),
+                value=shown(getattr(self, field)),
                 is_default=field not in self.model_fields_set,
                 description=description_of(field),
             )
@@ -354,26 +383,5 @@ def _complaints(error: ValidationError, given: Mapping[str, str]) -> list[str]:
 
 def _complaint(name: str, value: str) -> str:
     must = next(item for item in Settings.model_fields[Settings.names()[name]].metadata if isinstance(item, Must))
-    shown = "" if must.stay_hidden else f"is {_masked(value)!r}, but "
-    return f"{name} {shown}must be {must.be}."
-
-
-def _masked(text: str) -> str:
-    """Hide whatever could be a password in a URL, well-formed or not: better too much than too little."""
-    text = re.sub(r":(?!//).*@", ":***@", text, flags=re.DOTALL)
-    return re.sub(r"((?:password|secret|token|key)\w*=)[^&]*", r"\1***", text, flags=re.IGNORECASE)
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None | SecretStr():
-            return "***" if value else "not set"
-        case bool():
-            return "on" if value else "off"
-        case float():
-            return f"{value:g}"
-        case tuple():
-            return ",".join(map(str, value)) or "none"
-        case OperationLimits():
-            return str(value)
-    return _masked(str(value))
+    given = "" if must.stay_hidden else f"is {masked(value)!r}, but "
+    return f"{name} {given}must be {must.be}."

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery, Projections
+from pet.domain.exports import ExportService
 from pet.domain.listeners import Listeners
 from pet.domain.outbox import KEEP_DELIVERED
 from pet.domain.plays import PLAY_WINDOW, Plays
@@ -32,6 +33,9 @@ BYTES_PAUSE = timedelta(minutes=1)
 
 PUBLISH_PAUSE = timedelta(milliseconds=250)
 """With the time that events settle, one is on its way half a second after the change, whichever process made it."""
+
+EXPORT_PAUSE = timedelta(seconds=1)
+"""An archive is begun soon after it was asked for; an idle turn costs one look at an index."""
 
 FAILURE_PAUSE = timedelta(seconds=2)
 """So that what fails every time does not fill the log."""
@@ -63,6 +67,7 @@ class Upkeep:
     delivery: Delivery
     projections: Projections
     uploads: UploadService
+    exports: ExportService
     plays: Plays
     listeners: Listeners
     sampler: Sampler
@@ -76,6 +81,8 @@ class Upkeep:
             (RELAY_PAUSE, self._relay),
             (RELAY_PAUSE, self._spread),
             (BYTES_PAUSE, self._remove_bytes),
+            (BYTES_PAUSE, self.exports.sweep),
+            (EXPORT_PAUSE, self._export),
             (AUDIT_PAUSE, self.sampler.sample),
             (TRIM_PAUSE, self._trim),
             (SESSIONS_PAUSE, self.listeners.look),
@@ -100,6 +107,11 @@ class Upkeep:
     async def _remove_bytes(self) -> None:
         """Remove what a deletion could not, because the store of bytes was down."""
         await self.uploads.remove_abandoned()
+
+    async def _export(self) -> None:
+        """Make the archives that people have asked for, one after the other."""
+        while await self.exports.make_next():
+            pass
 
     async def _trim(self) -> None:
         """Forget what is long done."""

@@ -11,6 +11,9 @@ from typing import Any
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from pet.crowd import Crowd
 
 WRITE_SECONDS = 15.0
 """How long more than 64 KiB may wait for a client. It is told why behind what waits, should it read on."""
@@ -28,9 +31,16 @@ class ImpatientWebSocket(WebSocketsSansIOProtocol):
     write_seconds = WRITE_SECONDS
     goodbye_seconds = GOODBYE_SECONDS
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, config: Any, server_state: ServerState, app_state: dict[str, Any], **others: Any) -> None:
+        super().__init__(config, server_state, app_state, **others)
         self._deadline: asyncio.TimerHandle | None = None
+        self._crowd = server_state if isinstance(server_state, Crowd) else Crowd()
+        self._customer: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection over; there is room for it, as it has just left."""
+        super().connection_made(transport)
+        self._customer = self._crowd.admit(self.client[0]) if self.client else None
 
     def pause_writing(self) -> None:
         """Start waiting for the client to read."""
@@ -46,6 +56,7 @@ class ImpatientWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_waiting()
+        self._crowd.leave(self._customer)
         super().connection_lost(exc)
 
     def keepalive_timeout(self) -> None:

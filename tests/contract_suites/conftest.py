@@ -31,6 +31,8 @@ from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
 from pet.storage.sql.delivery import SqlOutbox, store_events
 from pet.storage.sql.effects import SqlProjections
+from pet.storage.sql.exports import SqlExports
+from pet.storage.sql.familiar_networks import SqlFamiliarNetworks
 from pet.storage.sql.feed import SqlActivities
 from pet.storage.sql.files import SqlFiles
 from pet.storage.sql.follows import SqlFollows
@@ -93,6 +95,8 @@ def mongo_store(database: MongoDatabase, accounts: Store) -> Store:
     return Store(
         accounts=accounts.accounts,
         sessions=accounts.sessions,
+        exports=accounts.exports,
+        networks=accounts.networks,
         profiles=MongoProfiles(database),
         files=MongoFiles(database),
         follows=MongoFollows(database),
@@ -115,6 +119,8 @@ def sql_store(database: Database) -> Store:
     return Store(
         accounts=SqlAccounts(database),
         sessions=SqlSessions(database),
+        exports=SqlExports(database),
+        networks=SqlFamiliarNetworks(database),
         profiles=SqlProfiles(database),
         files=SqlFiles(database),
         follows=SqlFollows(database),

@@ -15,10 +15,12 @@ from pet.domain.delivery import Projections
 from pet.domain.effects import effects_of
 from pet.domain.errors import NotFound
 from pet.domain.events import Event, FollowCreated, FollowRequested, UserCreated, UserUpdated
+from pet.domain.exports import Exports
 from pet.domain.feed import Activities
 from pet.domain.files import Files, FileType, MediaFile
 from pet.domain.follows import Follow, Follows, FollowState, Make
 from pet.domain.ids import EventId, FileId, ObjectId, SessionId, UserId, new_object_id, new_uuid7
+from pet.domain.login_guard import FamiliarNetworks
 from pet.domain.outbox import Outbox
 from pet.domain.plays import Plays
 from pet.domain.profiles import Edit, Profile, Profiles
@@ -53,6 +55,8 @@ class Store:
 
     accounts: Accounts
     sessions: Sessions
+    exports: Exports
+    networks: FamiliarNetworks
     profiles: Profiles
     files: Files
     follows: Follows
@@ -104,6 +108,12 @@ class Store:
         follow, events = await self.follows.add(follower_id, following_id, make)
         await self.deliver(*events)
         return follow
+
+    async def block(self, blocker_id: UserId, blocked_id: UserId, *, minutes: int = 0) -> Follow:
+        """Block some minutes after noon, and count what that ends."""
+        block, events = await self.follows.block(blocking(blocker_id, blocked_id, at=after(minutes)))
+        await self.deliver(*events)
+        return block
 
     async def keep(self, file: MediaFile) -> MediaFile:
         """Keep a record without an event of its own."""
@@ -218,6 +228,11 @@ def following(
     return make
 
 
+def blocking(blocker_id: UserId, blocked_id: UserId, *, at: datetime = NOON) -> Follow:
+    """Return a block that is kept nowhere yet."""
+    return Follow(new_object_id(), blocked_id, blocker_id, FollowState.BLOCKED, at)
+
+
 async def at_once(*attempts: Awaitable[T]) -> list[T | BaseException]:
     """Run attempts at the same time; return what each gave or raised."""
     return await asyncio.gather(*attempts, return_exceptions=True)
@@ -253,6 +268,9 @@ async def everything_at_once(store: Store) -> list[UserId]:
             await store.set_private(me, is_private=False)
             await store.deliver(UserUpdated(user_id=me, occurred_at=after(600), went_public=True, is_news=True))
             await store.deliver(*await store.follows.remove(me, other, only=None, at=NOON))
+            for blocker, blocked in ((me, other), (other, me)):
+                await store.block(blocker, blocked)
+                await store.follows.unblock(blocked, blocker)
 
     await asyncio.gather(*(live(number) for number in (0, 1, 2, 3, 0, 1, 2, 3)))
     return people

@@ -153,14 +153,50 @@ async def test_a_role_is_not_changed_without_its_event(store: Store, ann: Accoun
     assert await store.accounts.find(ann.user_id) == ann
 
 
-async def test_an_account_is_removed_with_its_sessions_and_its_name_is_free(store: Store, ann: Account) -> None:
+async def test_an_account_is_removed_with_its_sessions_and_nobody_finds_it(store: Store, ann: Account) -> None:
     await store.sessions.add(session("phone", ann.user_id))
     event = stub()
     assert await store.accounts.remove(ann.user_id, event)
     assert await store.accounts.find(ann.user_id) is None
+    assert await store.accounts.find_by_email(ann.email) is None
+    assert await store.accounts.find_by_username(ann.username) is None
     assert await store.sessions.find(SessionId("phone")) is None
     assert await store.pending() == [event]
-    await store.accounts.add(account("Ann"), stub())
+
+
+async def test_a_removed_account_cannot_be_changed(store: Store, ann: Account) -> None:
+    await store.accounts.remove(ann.user_id, stub())
+    assert not await store.accounts.set_password(ann.user_id, old_hash="old hash", new_hash="new hash")
+    assert not await store.accounts.change_password(ann.user_id, old_hash="old hash", new_hash="new hash")
+    assert not await store.accounts.set_role(ann.user_id, Role.ADMIN, stub())
+    assert not await store.accounts.remove(ann.user_id, stub())
+
+
+async def test_the_names_of_a_removed_account_are_taken_until_it_is_forgotten(store: Store, ann: Account) -> None:
+    await store.accounts.remove(ann.user_id, stub())
+    with pytest.raises(Conflict, match="Email already exists"):
+        await store.accounts.add(account("other", email=ann.email.upper()), stub())
+    with pytest.raises(Conflict, match="Username already exists"):
+        await store.accounts.add(account("Ann", email="other@example.com"), stub())
+    for _ in range(2):
+        await store.accounts.forget(ann.user_id)
+    await store.accounts.add(newer := account("Ann", email=ann.email), stub())
+    await store.accounts.forget(ann.user_id)
+    assert await store.accounts.find_by_username("ann") == newer
+
+
+async def test_forgetting_spares_an_account_that_is_open(store: Store, ann: Account) -> None:
+    await store.sessions.add(session("phone", ann.user_id))
+    await store.accounts.forget(ann.user_id)
+    assert await store.accounts.find(ann.user_id) == ann
+    assert await store.sessions.find(SessionId("phone")) is not None
+
+
+async def test_forgetting_takes_a_session_along_that_began_after_the_removal(store: Store, ann: Account) -> None:
+    await store.accounts.remove(ann.user_id, stub())
+    await store.sessions.add(session("phone", ann.user_id))
+    await store.accounts.forget(ann.user_id)
+    assert await store.sessions.find(SessionId("phone")) is None
 
 
 async def test_an_account_is_not_removed_without_its_event(store: Store, ann: Account) -> None:

@@ -241,3 +241,20 @@ async def test_updates_of_a_profile_within_an_hour_are_one_whatever_their_order(
     await store.deliver(*(UserUpdated(user_id=bob, occurred_at=after(at), is_news=True) for at in minutes))
     page = await feed(store, ann, seen_by=viewer(ann))
     assert [(item.created_at - NOON) / timedelta(minutes=1) for item in page.items] == left
+
+
+async def test_what_someone_did_is_listed_page_by_page_newest_first(store: Store) -> None:
+    ann, bob = await store.profile("ann"), await store.profile("bob")
+    songs = [await publish(store, ann, minutes=min(number, 1)) for number in range(5)]
+    await publish(store, bob)
+    found: list[Activity] = []
+    while True:
+        last = Position(found[-1].created_at, found[-1].object_id) if found else None
+        page = await store.activities.of_actor(ann, after=last, limit=2)
+        found += page.items
+        if not page.has_next:
+            break
+    assert {activity.track_id for activity in found} == set(songs)
+    assert found == sorted(found, key=lambda activity: (activity.created_at, activity.object_id), reverse=True)
+    assert [len(found), found[-1].track_id] == [5, songs[0]]
+    assert (await store.activities.of_actor(UserId("nobody"), after=None, limit=2)).items == []

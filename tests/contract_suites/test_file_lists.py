@@ -31,13 +31,28 @@ async def test_lists_hold_published_tracks_or_all_audio(store: Store, ann: UserI
     assert await store.files.count_audio([ann]) == {ann: 2}
 
 
-@pytest.mark.parametrize("which", FileList)
+async def test_every_file_is_on_the_list_of_its_type(store: Store, ann: UserId) -> None:
+    song, sketch = await store.keep(track(ann)), await store.keep(track(ann, kind=FileType.OTHER))
+    images = [await store.keep(media(ann, kind)) for kind in (FileType.COVER, FileType.AVATAR, FileType.OTHER)]
+    lists = [(await page(store, ann, which)).items for which in FileList]
+    assert lists == [[song], [images[0]], [images[1]], [images[2], sketch], [sketch, song]]
+
+
+@pytest.mark.parametrize(
+    ("which", "kind"),
+    [
+        (FileList.TRACKS, FileType.TRACK),
+        (FileList.AUDIO, FileType.OTHER),
+        (FileList.COVERS, FileType.COVER),
+        (FileList.OTHERS, FileType.OTHER),
+    ],
+)
 async def test_lists_are_newest_first_and_equal_times_order_by_id_descending(
-    store: Store, ann: UserId, which: FileList
+    store: Store, ann: UserId, which: FileList, kind: FileType
 ) -> None:
     for number in range(5):
         file_id = FileId(f"00000000-0000-7000-8000-{(number * 3) % 5:012x}")
-        await store.keep(track(ann, minutes=min(number, 1), file_id=file_id))
+        await store.keep(track(ann, kind=kind, minutes=min(number, 1), file_id=file_id))
     pages = [await page(store, ann, which)]
     while pages[-1].has_next:
         pages.append(await page(store, ann, which, last=pages[-1].items[-1]))

@@ -6,7 +6,7 @@ import pytest
 from tests.contract_suites.scene import ANN, Store, after, twenty
 
 from pet.domain.events import TrackPlayed
-from pet.domain.ids import FileId
+from pet.domain.ids import FileId, UserId
 from pet.domain.plays import PLAY_WINDOW
 
 TRACK = FileId("track")
@@ -65,3 +65,11 @@ async def test_plays_are_forgotten_that_no_longer_matter(store: Store) -> None:
     await store.plays.trim(before=after(1))
     counted = [await record(store, listener=str(number), minutes=number) for number in range(3)]
     assert counted == [True, False, False]
+
+
+async def test_what_someone_listened_to_is_forgotten_with_them(store: Store) -> None:
+    for listener in ("bob", "eve"):
+        await record(store, listener=listener)
+    for _ in range(2):
+        await store.plays.purge(UserId("bob"))
+    assert [await record(store, listener=listener) for listener in ("bob", "eve")] == [True, False]

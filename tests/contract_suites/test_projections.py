@@ -293,15 +293,29 @@ async def test_a_purged_profile_never_comes_back(store: Store) -> None:
     assert list(await store.profiles.get_many([ann, bob])) == [bob]
 
 
-async def test_a_username_is_free_at_once_even_when_the_purge_is_late(store: Store) -> None:
-    old = await store.profile("ann")
-    new = await store.profile("ANN")
-    assert list(await store.profiles.get_many([old, new])) == [new]
+async def test_a_profile_is_made_when_that_of_an_earlier_owner_of_the_name_is_removed(store: Store) -> None:
+    old, new = await store.profile("ann"), UserId(new_uuid7())
+    created = UserCreated(user_id=new, occurred_at=NOON, username="ANN", role="musician")
+    with pytest.raises(TooEarly):
+        await apply(store, created)
+    assert list(await store.profiles.get_many([old, new])) == [old]
     await store.projections.purge(old)
+    assert await apply(store, created)
     found = await store.profiles.find_by_username("ann")
     assert found is not None
     assert found.user_id == new
     assert await store.profiles.count(search="ann") == 1
+
+
+async def test_a_creation_that_is_delivered_very_late_takes_no_name_from_a_newer_owner(store: Store) -> None:
+    old, new = UserId(new_uuid7()), UserId(new_uuid7())
+    registered, again = [
+        UserCreated(user_id=user, occurred_at=NOON, username="ann", role="musician") for user in (old, new)
+    ]
+    await store.projections.purge(old)
+    await apply(store, again)
+    await apply(store, registered)
+    assert list(await store.profiles.get_many([old, new])) == [new]
 
 
 async def test_creating_a_profile_twice_makes_one(store: Store) -> None:

@@ -10,8 +10,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.contract_suites.scene import NOON, Store, account, after, everything_at_once, following, session, stub
+from tests.contract_suites.scene import (
+    NOON,
+    Store,
+    account,
+    after,
+    at_once,
+    everything_at_once,
+    following,
+    session,
+    stub,
+)
 
+from pet.domain.delivery import TooEarly
 from pet.domain.effects import effects_of
 from pet.domain.events import FollowCreated, UserCreated, UserUpdated
 from pet.domain.follows import FollowState
@@ -103,16 +114,23 @@ async def test_a_user_who_is_purged_while_they_are_created_is_gone(store: Store,
 
 @pytest.mark.usefixtures("slowed")
 @pytest.mark.parametrize("lead", [1, 2, 3, 4, 5, 6])
-async def test_a_name_that_two_creations_take_goes_to_the_later_one(store: Store, lead: int) -> None:
+async def test_of_two_creations_that_take_a_name_one_makes_a_profile_and_one_has_to_wait(
+    store: Store, lead: int
+) -> None:
     users = [UserId(new_uuid7()) for _ in range(2)]
+    events = [UserCreated(user_id=user, occurred_at=NOON, username="ann", role=Role.LISTENER.value) for user in users]
 
-    async def create(user_id: UserId, wait: int) -> None:
+    async def create(event: UserCreated, wait: int) -> bool:
         await asyncio.sleep(wait * PAUSE_SECONDS)
-        event = UserCreated(user_id=user_id, occurred_at=NOON, username="ann", role=Role.LISTENER.value)
-        await store.projections.apply(event, effects_of(event))
+        return await store.projections.apply(event, effects_of(event))
 
-    await asyncio.gather(create(users[0], 0), create(users[1], lead))
-    assert list(await store.profiles.get_many(users)) == [users[1]]
+    made = await at_once(create(events[0], 0), create(events[1], lead))
+    [winner] = [number for number, result in enumerate(made) if result is True]
+    assert isinstance(made[1 - winner], (TooEarly, *store.refusal))
+    assert list(await store.profiles.get_many(users)) == [users[winner]]
+    await store.projections.purge(users[winner])
+    assert await create(events[1 - winner], 0)
+    assert list(await store.profiles.get_many(users)) == [users[1 - winner]]
 
 
 @pytest.mark.usefixtures("slowed")
@@ -200,6 +218,36 @@ async def test_whoever_begins_to_follow_while_something_is_published_has_it_in_t
     await asyncio.gather(store.projections.apply(news, effects_of(news)), begin())
     feed = await store.activities.feed(fan, seen_by=Viewer(fan, Role.LISTENER), after=None, limit=1)
     assert [item.actor_id for item in feed.items] == [star]
+
+
+@pytest.mark.usefixtures("slowed")
+@pytest.mark.parametrize("lead", [-3, 0, 3])
+@pytest.mark.parametrize("by", ["add", "accept", "add_back", "accept_requests"])
+async def test_no_follow_survives_a_block_that_it_races(store: Store, by: str, lead: int) -> None:
+    ann, bob = await store.profile("ann", is_private=by.startswith("accept")), await store.profile("bob")
+    if by.startswith("accept"):
+        await store.follow(bob, ann)
+
+    async def begin() -> None:
+        await asyncio.sleep(max(0, -lead) * PAUSE_SECONDS)
+        if by == "accept":
+            event = FollowCreated(user_id=bob, following_id=ann, occurred_at=NOON)
+            _, is_first = await store.follows.accept(bob, ann, event)
+            await store.deliver(*([event] if is_first else []))
+        elif by == "accept_requests":
+            await store.deliver(*await store.projections.accept_requests(ann, asked_by=NOON))
+        else:
+            await store.follow(*((bob, ann) if by == "add" else (ann, bob)))
+
+    async def block() -> None:
+        await asyncio.sleep(max(0, lead) * PAUSE_SECONDS)
+        await store.block(ann, bob)
+
+    await asyncio.gather(begin(), block())
+    assert await store.follows.states(bob, [ann]) == {ann: FollowState.BLOCKED}
+    assert await store.follows.states(ann, [bob]) == {}
+    assert [(await store.shown(person)).stats for person in (ann, bob)] == [Stats(), Stats()]
+    assert await store.pending() == []
 
 
 async def test_everything_at_once_leaves_the_counters_right(store: Store) -> None:

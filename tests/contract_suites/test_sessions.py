@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.contract_suites.scene import ANN, NOON, Store, after, session, twenty
+from tests.contract_suites.scene import ANN, NOON, Store, after, at_once, session, twenty
 
 from pet.domain.ids import SessionId
-from pet.domain.sessions import MAX_LISTED
+from pet.domain.sessions import MAX_LISTED, SessionService
+from pet.domain.times import utc_now
+from pet.domain.viewers import Client
+from pet.security.tokens import JwtSigner
+from pet.storage.embedded.session_cache import EmbeddedSessionCache
 
 UNTIL = NOON + timedelta(days=60)
 
@@ -83,6 +88,39 @@ async def test_an_ended_session_is_gone_and_ending_it_twice_does_nothing(store: 
         await store.sessions.remove(SessionId("phone"))
     assert await store.sessions.find(SessionId("phone")) is None
     assert await store.sessions.find(SessionId("laptop")) == session("laptop")
+
+
+async def test_all_sessions_of_a_user_end_but_one(store: Store) -> None:
+    for name, user in (("phone", ANN), ("laptop", ANN), ("tablet", ANN), ("other", "bob")):
+        await store.sessions.add(session(name, user))
+    for _ in range(2):
+        await store.sessions.remove_all(ANN, keep=SessionId("laptop"))
+    assert [each.session_id for each in await store.sessions.of_user(ANN, NOON)] == ["laptop"]
+    await store.sessions.remove_all(ANN, keep=SessionId("other"))
+    assert await store.sessions.of_user(ANN, NOON) == []
+    await store.sessions.remove_all(ANN)
+    assert await store.sessions.find(SessionId("other")) == session("other", "bob")
+
+
+async def test_an_ended_session_is_not_rotated_by_a_refresh_at_the_same_moment(store: Store) -> None:
+    for _ in range(10):
+        await store.sessions.add(session("phone"))
+        await at_once(rotated(store, "first", "second"), store.sessions.remove_all(ANN))
+        assert await store.sessions.find(SessionId("phone")) is None
+
+
+async def test_fifty_refreshes_at_once_give_one_successor(store: Store) -> None:
+    store.clock.now = utc_now()
+    signer = JwtSigner(b"0" * 32, "https://pet.example")
+    # Each as a process of its own: nothing but the store tells them of each other.
+    services = [SessionService(store.sessions, EmbeddedSessionCache(), signer, store.clock) for _ in range(50)]
+    for _ in range(3):
+        opened = await services[0].open(ANN, Client("192.0.2.1"))
+        pairs = await asyncio.gather(*(service.refresh(opened.refresh_token) for service in services))
+        assert len({pair.refresh_token for _, pair in pairs}) == 1
+        assert len({pair.access_token for _, pair in pairs}) == 50
+        assert await services[0].refresh(pairs[0][1].refresh_token)
+    assert len(await services[0].listed(ANN)) == 3
 
 
 async def test_expired_sessions_do_not_pile_up(store: Store) -> None:

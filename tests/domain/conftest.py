@@ -12,14 +12,28 @@ from tests.contract_suites.scene import Store
 
 from pet.domain.delivery import Delivery
 from pet.domain.events import Event
+from pet.domain.exports import ExportService
 from pet.domain.files import FileService
 from pet.domain.ids import UserId
+from pet.domain.media import Blobs
 from pet.domain.outbox import Outbox
+from pet.domain.personal_data import PersonalData
+from pet.domain.purging import Purge
 from pet.domain.uploads import UploadService
 from pet.inspection.pool import WorkerInspector
+from pet.storage.archives import open_zip
 from pet.storage.blobs.folder import FolderBlobs, open_folder
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.embedded.limits import UnlimitedRateLimits
+from pet.storage.embedded.session_cache import EmbeddedSessionCache
+
+
+def exporting(store: Store, blobs: Blobs) -> ExportService:
+    """Return what makes archives of what a store holds."""
+    data = PersonalData(
+        store.accounts, store.sessions, store.profiles, store.files, store.follows, store.activities, store.clock
+    )
+    return ExportService(store.exports, store.accounts, data, blobs, open_zip, UnlimitedRateLimits(), store.clock)
 
 
 @dataclass
@@ -33,6 +47,15 @@ class House:
     def __post_init__(self) -> None:
         self.delivery = self.delivering([self.store.outbox])
         self.files = FileService(self.store.files, self.blobs, self.delivery, self.store.clock)
+        self.exports = exporting(self.store, self.blobs)
+        self.purge = Purge(
+            EmbeddedSessionCache(),
+            self.store.projections,
+            self.files,
+            self.store.plays,
+            self.exports,
+            self.store.accounts,
+        )
 
     def delivering(self, outboxes: Sequence[Outbox]) -> Delivery:
         """Return what delivers the events of some outboxes."""
@@ -41,15 +64,15 @@ class House:
             self.store.projections,
             self.broadcast,
             self.store.clock,
-            purge_files=self._purge_files,
+            purge=self._purge,
             remove_bytes=self._remove_bytes,
         )
 
     async def _remove_bytes(self, blob_key: str) -> None:
         await self.files.remove_bytes(blob_key)
 
-    async def _purge_files(self, user_id: UserId) -> None:
-        await self.files.purge(user_id)
+    async def _purge(self, user_id: UserId) -> None:
+        await self.purge(user_id)
 
     @property
     def uploads(self) -> UploadService:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -19,7 +19,7 @@ from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.events import Event, TrackDeleted, TrackUploaded, UserCreated, UserDeleted
 from pet.domain.files import FileType, MediaFile
 from pet.domain.follows import FollowService, FollowState
-from pet.domain.ids import UserId, new_uuid7
+from pet.domain.ids import FileId, UserId, new_uuid7
 from pet.domain.media import Blobs
 from pet.domain.outbox import BORN_HELD, Outbox
 from pet.domain.profiles import ProfileChange, ProfileService
@@ -335,6 +335,33 @@ async def test_a_deletion_that_breaks_off_is_finished_by_the_relay(house: House,
     assert (await house.store.shown(bob)).stats == Stats()
     assert await house.store.files.of_user(ann, limit=10) == []
     assert await house.store.pending() == []
+
+
+async def test_a_deletion_that_takes_long_holds_up_nobody_and_is_finished_turn_by_turn(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pet.domain.delivery.REQUEST_SECONDS", 0.02)
+    monkeypatch.setattr("pet.domain.delivery.USER_SECONDS", 0.05)
+    ann, bob = await house.store.profile("ann"), await house.store.profile("bob")
+    for _ in range(12):
+        await house.store.keep(media(ann, FileType.OTHER))
+    really_remove = house.store.files.remove
+
+    async def slow(file_id: FileId, at: datetime) -> Sequence[Event]:
+        await asyncio.sleep(0.02)
+        return await really_remove(file_id, at)
+
+    monkeypatch.setattr(house.store.files, "remove", slow)
+    await house.delivery.deliver([await deleted(house, ann)])
+    await uploaded(house, bob)
+    house.store.clock.now += BORN_HELD
+    turns = [await house.delivery.relay()]
+    assert (turns, await tracks(house, bob)) == ([1], 1)
+    while await house.store.pending():
+        turns.append(await house.delivery.relay())
+        house.store.clock.now += BORN_HELD
+    assert len(turns) > 2
+    assert await house.store.files.of_user(ann, limit=20) == []
 
 
 async def test_no_record_outlives_an_owner_who_goes_while_they_upload_and_follow(house: House) -> None:

@@ -10,13 +10,13 @@ from tests.contract_suites.scene import ANN, Clock, media, track
 from tests.domain.test_profiles import FULL
 
 from pet.domain.files import FileType
-from pet.domain.ids import FileId, new_uuid7
+from pet.domain.ids import FileId
 from pet.domain.links import Links
 from pet.domain.viewers import Role, Viewer
 from pet.domain.visibility import view_of
 from pet.security.links import LinkSigner
 
-ID = new_uuid7()
+ID = "01968c2f-4b6a-7c31-8a52-3f0d9e1b7c44"
 VIEWER = Viewer(ANN, Role.LISTENER)
 
 

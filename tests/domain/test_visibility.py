@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.contract_suites.scene import NOBODY
+from tests.contract_suites.scene import NOBODY, media, track
 from tests.domain.conftest import House
 from tests.domain.test_profiles import FULL
 
+from pet.domain.files import FileType
 from pet.domain.follows import FollowService, FollowState
 from pet.domain.ids import FileId, UserId
 from pet.domain.profiles import Preferences, Profile, ProfileService, SocialLinks
 from pet.domain.stats import Stats
 from pet.domain.viewers import Role, Viewer
-from pet.domain.visibility import Visibility, may_see_all, view_of
+from pet.domain.visibility import Visibility, may_see_all, may_see_follow, may_see_whole_feed, view_of
 
 PUBLIC = replace(FULL, avatar_file_id=FileId("avatar"), stats=Stats(tracks=1, followers=2, following=3, plays=4))
 PRIVATE = replace(PUBLIC, preferences=Preferences(private_profile=True))
@@ -32,35 +33,58 @@ CARD = Profile(
     preferences=Preferences(private_profile=True),
 )
 OWNER = Viewer(PUBLIC.user_id, Role.MUSICIAN)
+AVATAR, SONG = media(PUBLIC.user_id, FileType.AVATAR), track(PUBLIC.user_id)
 STRANGER = Viewer(UserId("bob"), Role.LISTENER)
 ADMIN = Viewer(UserId("root"), Role.ADMIN)
-PENDING, FOLLOWING = FollowState.PENDING, FollowState.FOLLOWING
+PENDING, FOLLOWING, BLOCKED = FollowState
 
-SEES_PRIVATE = [
-    (None, None, False),
-    (STRANGER, None, False),
-    (STRANGER, PENDING, False),
-    (STRANGER, FOLLOWING, True),
-    (OWNER, None, True),
-    (ADMIN, None, True),
-    (ADMIN, PENDING, True),
+WHO_SEES = [
+    (None, None, True, False),
+    (STRANGER, None, True, False),
+    (STRANGER, PENDING, True, False),
+    (STRANGER, FOLLOWING, True, True),
+    (STRANGER, BLOCKED, False, False),
+    (OWNER, None, True, True),
+    (ADMIN, None, True, True),
+    (ADMIN, PENDING, True, True),
+    (ADMIN, BLOCKED, True, True),
 ]
-IDS = ["nobody", "stranger", "asking", "follower", "owner", "admin", "asking_admin"]
+"""The viewer, how they stand to the profile, and whether they see all of it when it is public, and when it is not."""
+
+IDS = ["nobody", "stranger", "asking", "follower", "blocked", "owner", "admin", "asking_admin", "blocked_admin"]
 
 
-@pytest.mark.parametrize(("viewer", "state", "sees"), SEES_PRIVATE, ids=IDS)
-def test_a_public_profile_is_for_everyone_and_a_private_one_for_some(
-    viewer: Viewer | None, state: FollowState | None, sees: bool
+@pytest.mark.parametrize(("viewer", "state", "sees_public", "sees_private"), WHO_SEES, ids=IDS)
+def test_a_public_profile_is_for_all_who_are_not_kept_out_and_a_private_one_for_some(
+    viewer: Viewer | None, state: FollowState | None, sees_public: bool, sees_private: bool
 ) -> None:
-    assert may_see_all(viewer, PUBLIC, state) is True
-    assert may_see_all(viewer, PRIVATE, state) is sees
+    assert may_see_all(viewer, PUBLIC, state) is sees_public
+    assert may_see_all(viewer, PRIVATE, state) is sees_private
 
 
-@pytest.mark.parametrize(("viewer", "state", "sees"), SEES_PRIVATE, ids=IDS)
-def test_whoever_does_not_see_all_gets_the_card(viewer: Viewer | None, state: FollowState | None, sees: bool) -> None:
-    view = view_of(viewer, PRIVATE, state)
-    assert view.profile == (PRIVATE if sees else CARD)
-    assert (view.is_full, view.is_private, view.user_id) == (sees, True, PRIVATE.user_id)
+@pytest.mark.parametrize("whole", [PUBLIC, PRIVATE], ids=["public", "private"])
+@pytest.mark.parametrize(("viewer", "state", "sees_public", "sees_private"), WHO_SEES, ids=IDS)
+def test_whoever_does_not_see_all_gets_the_card(
+    viewer: Viewer | None, state: FollowState | None, sees_public: bool, sees_private: bool, whole: Profile
+) -> None:
+    view, sees = view_of(viewer, whole, state), sees_private if whole.is_private else sees_public
+    card = replace(CARD, preferences=Preferences(private_profile=whole.is_private))
+    assert view.profile == (whole if sees else card)
+    assert (view.is_full, view.is_private, view.user_id) == (sees, whole.is_private, whole.user_id)
+    assert (view.is_own, view.state) == (viewer is OWNER, state)
+    assert view.list_sizes == (whole.stats if sees else Stats())
+    assert [view.shows(file) for file in (AVATAR, SONG)] == [True, sees]
+
+
+def test_who_follows_whom_is_told_where_one_of_the_two_is_seen_whole() -> None:
+    whole, card = view_of(None, PUBLIC, None), view_of(None, PRIVATE, None)
+    assert [may_see_follow(*pair) for pair in ((whole, card), (card, whole), (whole, whole))] == [True] * 3
+    assert [may_see_follow(*pair) for pair in ((card, card), (whole, None), (None, whole))] == [False] * 3
+
+
+@pytest.mark.parametrize(("viewer", "sees"), [(None, False), (STRANGER, False), (OWNER, True), (ADMIN, True)], ids=str)
+def test_a_whole_feed_is_for_its_owner_and_admins(viewer: Viewer | None, sees: bool) -> None:
+    assert may_see_whole_feed(viewer, OWNER.user_id) is sees
 
 
 @pytest.mark.parametrize(("viewer", "sees"), [(None, False), (STRANGER, False), (OWNER, True), (ADMIN, False)], ids=str)
@@ -69,16 +93,50 @@ def test_preferences_are_for_the_owner_alone(viewer: Viewer | None, sees: bool) 
 
 
 async def test_many_profiles_are_seen_through_one_viewers_eyes_in_their_order(house: House) -> None:
-    store, delivery = house.store, house.delivery
+    store = house.store
     ann, bob, eve = [await store.profile(name) for name in ("ann", "bob", "eve")]
     await store.follow(ann, bob)
     for private in (bob, eve):
         await store.set_private(private, is_private=True)
-    follows = FollowService(store.follows, delivery, store.clock)
-    visibility = Visibility(ProfileService(store.profiles, delivery, store.clock), follows)
+    visibility = visibility_in(house)
     viewer = Viewer(ann, Role.LISTENER)
     profiles = [await store.shown(user) for user in (eve, bob, ann)]
     assert [view.is_full for view in await visibility.views(viewer, profiles)] == [False, True, True]
     assert [view.is_full for view in await visibility.views(None, profiles)] == [False, False, True]
     assert set(await visibility.by_ids(viewer, [bob, NOBODY])) == {bob}
     assert [await visibility.may_see(viewer, user) for user in (eve, bob, ann, NOBODY)] == [False, True, True, False]
+
+
+async def test_whoever_is_kept_out_sees_the_card_of_a_public_profile_and_the_other_way_round_nothing_is_hidden(
+    house: House,
+) -> None:
+    ann, bob = [await house.store.profile(name) for name in ("ann", "bob")]
+    await house.store.block(ann, bob)
+    visibility = visibility_in(house)
+    as_ann, as_bob = Viewer(ann, Role.LISTENER), Viewer(bob, Role.LISTENER)
+    assert [await visibility.may_see(viewer, ann) for viewer in (as_bob, as_ann, None)] == [False, True, True]
+    assert [await visibility.may_see(viewer, bob) for viewer in (as_bob, as_ann, None)] == [True, True, True]
+    await house.store.follows.unblock(bob, ann)
+    assert await visibility.may_see(as_bob, ann) is True
+
+
+async def test_an_owner_sees_their_own_profile_as_others_do(house: House) -> None:
+    store = house.store
+    ann, bob, eve, kim = [await store.profile(name) for name in ("ann", "bob", "eve", "kim")]
+    await store.follow(bob, ann)
+    await store.set_private(ann, is_private=True)
+    await store.block(ann, kim)
+    visibility, owner = visibility_in(house), Viewer(ann, Role.LISTENER)
+    for other, role in ((bob, Role.LISTENER), (eve, Role.LISTENER), (kim, Role.LISTENER), (ann, Role.LISTENER)):
+        seen = (await visibility.by_ids(Viewer(other, role), [ann]))[ann]
+        assert await visibility.own_as_seen_by(owner, other) == seen
+        assert seen.is_full is (other in (bob, ann))
+    assert await visibility.own_as_seen_by(owner, None) == (await visibility.by_ids(None, [ann]))[ann]
+    assert await visibility.own_as_seen_by(owner, NOBODY) is None
+    assert await visibility.own_as_seen_by(Viewer(NOBODY, Role.LISTENER), bob) is None
+
+
+def visibility_in(house: House) -> Visibility:
+    store, delivery = house.store, house.delivery
+    follows = FollowService(store.follows, delivery, store.clock)
+    return Visibility(ProfileService(store.profiles, delivery, store.clock), follows)

@@ -4,92 +4,25 @@ up.
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+import asyncio
+from io import BytesIO
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from tests.conftest import Person
-from tests.e2e.server import Server, free_port, serve
-from tests.engines.nginx import nginx_before, require_nginx
-from tests.engines.s3 import Bucket, S3Server
+from pet.rest_compat.ranges import RangeSelection
+from tests.e2e.server import DEADLINE
+from tests.e2e.ways import SENDABLE, SONG, Way, require_selected, thousand_bytes
 from tests.media_factory import mp3, png
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-SONG = mp3(3.0)
 SIZE = len(SONG)
 OF_ONE_CONNECTION = {"connection", "date", "keep-alive", "server", "transfer-encoding", "x-request-id"}
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A running service by one way of delivery, and a track in it."""
-
-    server: Server
-    client: httpx.AsyncClient
-    owner: Person
-    file_id: str
-    kept_at: Path | Bucket
-
-    @property
-    def path(self) -> str:
-        """The track's path."""
-        return f"/media/track/{self.file_id}"
-
-    async def plays(self) -> int:
-        """Return how often the track was played."""
-        answer = await self.server.service.graphql(
-            "query ($id: ID!) { track(fileId: $id) { playCount } }", {"id": self.file_id}
-        )
-        count: int = answer["data"]["track"]["playCount"]
-        return count
-
-
-@contextmanager
-def reached(server: S3Server) -> Iterator[Bucket]:
-    """Give a bucket whose store is in the environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in server.environment().items():
-            patch.setenv(name, value)
-        yield server.make_bucket()
-
-
-@pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["folder-proxy", "folder-accel", "s3-proxy", "s3-accel"]
-)
-async def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Way]:
-    place, delivery = request.param.split("-")
-    async with AsyncExitStack() as stack:
-        folder, port, front = tmp_path_factory.mktemp("data"), free_port(), free_port()
-        settings = {"media_delivery": delivery, "trusted_proxies": "127.0.0.1"}
-        kept_at: Path | Bucket = folder / "media"
-        if place == "s3":
-            kept_at = stack.enter_context(reached(request.getfixturevalue("s3_server")))
-            settings["media_url"] = kept_at.url
-        if delivery == "accel":
-            require_nginx()
-            settings["public_url"] = f"http://127.0.0.1:{front}"
-        server = await stack.enter_async_context(serve(folder, port=port, **settings))
-        if delivery == "accel":
-            media = kept_at if isinstance(kept_at, Path) else None
-            stack.enter_context(nginx_before(port, front, tmp_path_factory.mktemp("nginx"), media=media))
-        url = settings.get("public_url", f"http://127.0.0.1:{port}")
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
-        ann = await server.service.register("ann")
-        uploaded = await client.post(
-            "/media/upload/track",
-            files={"file": ("Песня.mp3", SONG)},
-            data={"userId": ann.user_id},
-            headers=ann.headers,
-        )
-        assert uploaded.status_code == 200, uploaded.text
-        yield Way(server, client, ann, uploaded.json()["file"]["fileId"], kept_at)
 
 
 def told(response: httpx.Response) -> dict[str, str]:
@@ -163,11 +96,18 @@ async def test_a_get_gives_the_same_bytes_and_fields_by_every_way(
     assert response.content == SONG[start:end]
 
 
-async def test_several_ranges_come_as_multipart(way: Way) -> None:
-    response = await way.client.get(way.path, headers={"Range": "bytes=0-9,5000-5009"})
-    match = re.fullmatch(r"multipart/byteranges; boundary=([0-9a-f]{32})", response.headers["content-type"])
-    assert (response.status_code, response.content.count(SONG[:10]), match is not None) == (206, 1, True)
-    assert SONG[5000:5010] in response.content
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def thousand(way: Way) -> str:
+    """The path of a track of a thousand bytes."""
+    return await way.upload(thousand_bytes())
+
+
+@pytest.mark.parametrize(("header", "selection"), SENDABLE.values(), ids=SENDABLE.keys())
+async def test_a_header_selects_the_same_bytes_by_every_way(
+    way: Way, thousand: str, header: str | None, selection: RangeSelection
+) -> None:
+    response = await way.client.get(thousand, headers={} if header is None else {b"Range": header.encode()})
+    require_selected(response, selection)
 
 
 REFUSED: dict[str, tuple[dict[str, str], int]] = {
@@ -245,6 +185,26 @@ async def test_the_route_to_the_bytes_themselves_is_closed(way: Way) -> None:
             path, headers={"X-Accel-Redirect": f"/_media/{key}", "X-Media-Source": "http://127.0.0.1:1/"}
         )
         assert response.status_code == 404, path
+
+
+async def test_an_archive_of_ones_data_comes_whole_and_in_ranges_by_every_way(way: Way) -> None:
+    mine = "{ me { dataExport { url size } } }"
+    await way.server.service.graphql("mutation { exportMyData { dataExport { state } } }", by=way.owner)
+    archive: dict[str, Any] = {"url": None}
+    async with asyncio.timeout(DEADLINE):
+        while not archive["url"]:
+            archive = (await way.server.service.graphql(mine, by=way.owner))["data"]["me"]["dataExport"]
+            await asyncio.sleep(0.1)
+    whole = await way.client.get(archive["url"])
+    assert (whole.status_code, len(whole.content)) == (200, archive["size"])
+    with ZipFile(BytesIO(whole.content)) as found:
+        assert [found.read(name) for name in found.namelist() if name.endswith(".mp3")] == [SONG]
+    assert whole.headers["content-type"] == "application/zip"
+    assert whole.headers["content-disposition"].startswith('attachment; filename="pet-data-')
+    assert whole.headers["cache-control"] == "private, no-store"
+    part = await way.client.get(archive["url"], headers={"Range": "bytes=100-199", "If-Range": whole.headers["etag"]})
+    assert (part.status_code, part.content) == (206, whole.content[100:200])
+    assert (await way.client.get(archive["url"].partition("?")[0])).status_code == 404
 
 
 async def test_what_the_place_has_lost_is_not_found(way: Way) -> None:

@@ -227,3 +227,34 @@ async def follow(service: RunningService, musician: Person, token: str) -> None:
     given = {"query": mutation, "variables": {"id": musician.user_id}}
     response = await service.client.post("/graphql", json=given, headers={"Authorization": f"Bearer {token}"})
     assert response.json()["data"] == {"follow": {"follow": {"state": "FOLLOWING"}}}
+
+
+RUNNING = "<img src=x onerror=window.ran=1><svg onload=window.ran=2><script>window.ran=3</script>"
+EVERY_TEXT = (
+    '{ profile(by: {username: "muse"}) { displayName bio location genres instruments'
+    " tracks { edges { node { title artist album originalName } } } } }"
+)
+
+
+async def test_scripts_in_every_text_are_shown_and_do_not_run(explorer: Explorer) -> None:
+    muse = await explorer.service.register("muse")
+    texts = dict.fromkeys(("displayName", "bio", "location"), RUNNING)
+    update = {**texts, "genres": [RUNNING[:50]], "instruments": [RUNNING[34:80]], "socialLinks": {"vk": "@muse"}}
+    path = f"/users/{muse.user_id}/profile"
+    changed = await explorer.service.client.put(path, json=update, headers=muse.headers)
+    assert changed.status_code == 200, changed.text
+    song = media_factory.mp3(1.0, title=RUNNING, artist=RUNNING, album=RUNNING)
+    uploaded = await explorer.service.upload("track", song, by=muse, name=f"{RUNNING[:34]}.mp3")
+    assert uploaded.status_code == 200, uploaded.text
+    await explorer.write(EVERY_TEXT)
+    await explorer.page.keyboard.press("Escape")
+    await explorer.page.wait_for_timeout(READING_MS)
+    await explorer.run()
+    await explorer.require_answer("onerror=window.ran=1")
+    result = explorer.page.locator(".result-window")
+    await result.hover()
+    for _ in range(3):  # the editor draws what is in view alone
+        await explorer.page.mouse.wheel(0, 400)
+        await explorer.page.wait_for_timeout(READING_MS)
+    assert await explorer.page.evaluate("window.ran") is None
+    assert await explorer.page.locator("img[src=x], svg[onload]").count() == 0

@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import Person, Service, StartService
 from tests.e2e.page import open_page, other_origin
 from tests.e2e.server import serve
+from tests.e2e.ways import SENDABLE, require_selected, thousand_bytes
 from tests.engines.s3 import Bucket, S3Server
 from tests.media_factory import mp3, png
 
@@ -76,6 +77,19 @@ async def test_the_store_sends_the_bytes_with_their_type(scene: Scene) -> None:
     assert part.content == SONG[100:200]
     head = await scene.follow("HEAD")
     assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(SONG)), b"")
+
+
+async def test_every_range_header_selects_the_same_bytes_as_without_a_redirect(scene: Scene) -> None:
+    song = (await scene.service.upload("track", thousand_bytes(), by=scene.ann, name="song.wav")).json()["file"]
+    followed = 0
+    for header, selection in SENDABLE.values():
+        headers = {} if header is None else {b"Range": header.encode()}
+        answer = await scene.service.client.get(f"/media/track/{song['fileId']}", headers=headers)
+        if answer.status_code == 307:
+            answer = await scene.store.get(answer.headers["location"], headers=headers)
+            followed += 1
+        require_selected(answer, selection)
+    assert followed == 12  # no range, or one that every store understands, and that lies within the object
 
 
 async def test_images_have_their_type_too(scene: Scene) -> None:
@@ -166,3 +180,13 @@ async def test_a_page_of_another_origin_fetches_ranges_and_plays(s3_bucket: Buck
         with other_origin() as origin:
             async with open_page(origin) as page:
                 assert await page.evaluate(IN_A_PLAYER, url) == [206, 100, len(SONG), 3, 2]
+
+
+async def test_an_archive_of_ones_data_goes_through_the_service_which_knows_its_name(scene: Scene) -> None:
+    await scene.service.graphql("mutation { exportMyData { dataExport { state } } }", by=scene.ann)
+    await scene.service.services.exports.make_next()
+    told = await scene.service.graphql("{ me { dataExport { url size } } }", by=scene.ann)
+    archive = told["data"]["me"]["dataExport"]
+    answer = await scene.service.client.get(archive["url"])
+    assert (answer.status_code, len(answer.content)) == (200, archive["size"])
+    assert answer.headers["content-disposition"].startswith('attachment; filename="pet-data-')

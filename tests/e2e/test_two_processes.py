@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from tests.conftest import PASSWORD, RunningService
+from tests.conftest import PASSWORD, Person, RunningService
 from tests.e2e.server import Server, serve
 from tests.media_factory import mp3
 from tests.schema.talking import greet, hear, say, talking
@@ -55,19 +55,98 @@ async def test_a_track_uploaded_through_one_plays_through_the_other(pair: tuple[
 
 
 async def test_a_session_revoked_in_one_is_dead_in_the_other(pair: tuple[Server, Server]) -> None:
+    """By each of the ways in which a session ends, since each of them tells the other process by itself."""
+    first, second = pair
+    for name, end in ENDINGS.items():
+        person = await first.service.register(name)
+        own = f"/users/{person.user_id}/profile"
+        for server in pair:
+            response = await server.client.put(own, json={"bio": "mine"}, headers=person.headers)
+            assert response.status_code == 200
+        await end(first.service, person)
+        ended = monotonic()
+        statuses = [0]
+        while statuses[-1] != 401:
+            assert monotonic() - ended < REVOKED_WITHIN_SECONDS, (name, statuses)
+            statuses.append((await second.client.put(own, json={"bio": "mine"}, headers=person.headers)).status_code)
+            await asyncio.sleep(0.05)
+        assert (await first.client.put(own, json={"bio": "mine"}, headers=person.headers)).status_code == 401
+        given = {"refreshToken": person.refresh_token}
+        assert (await second.client.post("/auth/refresh", json=given)).status_code == 401
+
+
+async def log_out(service: RunningService, person: Person) -> None:
+    given = {"refreshToken": person.refresh_token}
+    assert (await service.client.post("/auth/logout", json=given)).status_code == 200
+
+
+async def revoke(service: RunningService, person: Person) -> None:
+    listed = await service.graphql("{ me { sessions { id } } }", by=person)
+    (session,) = listed["data"]["me"]["sessions"]
+    mutation = "mutation ($id: ID!) { revokeSession(sessionId: $id) { success } }"
+    answer = await service.graphql(mutation, {"id": session["id"]}, by=person)
+    assert answer["data"]["revokeSession"]["success"] is True
+
+
+async def revoke_all(service: RunningService, person: Person) -> None:
+    answer = await service.graphql("mutation { revokeSessions(keepCurrent: false) { success } }", by=person)
+    assert answer["data"]["revokeSessions"]["success"] is True
+
+
+async def change_password(service: RunningService, person: Person) -> None:
+    given = {"userId": person.user_id, "oldPassword": PASSWORD, "newPassword": "another horse 2"}
+    assert (await service.client.post("/auth/change_pass", json=given)).status_code == 200
+
+
+async def use_a_token_twice(service: RunningService, person: Person) -> None:
+    """Refresh from a token that was used two refreshes ago, as a thief would."""
+    token, statuses = person.refresh_token, []
+    for _ in range(2):
+        answer = await service.client.post("/auth/refresh", json={"refreshToken": token})
+        statuses.append(answer.status_code)
+        token = answer.json()["refreshToken"]
+    statuses.append(
+        (await service.client.post("/auth/refresh", json={"refreshToken": person.refresh_token})).status_code
+    )
+    assert statuses == [200, 200, 401]
+
+
+ENDINGS = {
+    "logout": log_out,
+    "revoked": revoke,
+    "everywhere": revoke_all,
+    "password": change_password,
+    "stolen": use_a_token_twice,
+}
+
+
+async def test_fifty_refreshes_through_both_give_one_successor(pair: tuple[Server, Server]) -> None:
+    ann = await pair[0].service.register("ann")
+    given = {"refreshToken": ann.refresh_token}
+    answers = await asyncio.gather(*(pair[n % 2].client.post("/auth/refresh", json=given) for n in range(50)))
+    assert [answer.status_code for answer in answers] == [200] * 50
+    successors = {answer.json()["refreshToken"] for answer in answers}
+    assert len(successors) == 1
+    given = {"refreshToken": successors.pop()}
+    assert (await pair[1].client.post("/auth/refresh", json=given)).status_code == 200
+
+
+async def test_an_account_deleted_in_one_is_unknown_in_the_other(pair: tuple[Server, Server]) -> None:
     first, second = pair
     ann = await first.service.register("ann")
     own = f"/users/{ann.user_id}/profile"
-    for server in pair:
-        assert (await server.client.put(own, json={"bio": "mine"}, headers=ann.headers)).status_code == 200
-    assert (await first.client.post("/auth/logout", json={"refreshToken": ann.refresh_token})).status_code == 200
+    assert (await second.client.put(own, json={"bio": "mine"}, headers=ann.headers)).status_code == 200
+    deletion = "mutation M($password: String!) { deleteAccount(password: $password) { success } }"
+    answer = await first.service.graphql(deletion, {"password": PASSWORD}, by=ann)
+    assert answer["data"]["deleteAccount"]["success"] is True
     ended = monotonic()
     statuses = [0]
     while statuses[-1] != 401:
         assert monotonic() - ended < REVOKED_WITHIN_SECONDS, statuses
         statuses.append((await second.client.put(own, json={"bio": "mine"}, headers=ann.headers)).status_code)
         await asyncio.sleep(0.05)
-    assert (await first.client.put(own, json={"bio": "mine"}, headers=ann.headers)).status_code == 401
+    assert set(statuses) <= {0, 401, 404}  # the profile was gone when the deletion was acknowledged
+    assert (await second.client.get(own)).status_code == 404
 
 
 async def test_limits_are_shared(shared: dict[str, Any], tmp_path: Path) -> None:

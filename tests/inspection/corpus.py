@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from pet.domain.media import MIB
 from tests import media_factory
@@ -205,7 +205,6 @@ def _png_with(name: bytes, size: int) -> bytes:
 def _animation(encoder: str, count: int) -> bytes:
     first, *rest = (Image.new("RGB", (200, 200), (number % 256, 0, 0)) for number in range(count))
     options = {"default_image": False} if encoder == "PNG" else {}
-    assert PngImagePlugin.Disposal
     return media_factory.saved_image(first, encoder, save_all=True, append_images=rest, **options)
 
 

@@ -13,11 +13,15 @@ Pair = tuple[str, str]
 
 @dataclass
 class Model:
-    """People by name, `True` for the private ones; who follows whom since when; tracks, plays and what feeds tell."""
+    """People by name, `True` for the private ones; who follows whom since when; tracks, plays and what feeds tell.
+
+    `blocks` are pairs like those of follows: the first is kept out by the second.
+    """
 
     people: dict[str, bool] = field(default_factory=dict)
     following: dict[Pair, datetime] = field(default_factory=dict)
     asking: dict[Pair, datetime] = field(default_factory=dict)
+    blocks: set[Pair] = field(default_factory=set)
     tracks: dict[str, str] = field(default_factory=dict)
     plays: dict[str, int] = field(default_factory=dict)
     track_plays: dict[str, int] = field(default_factory=dict)
@@ -26,12 +30,19 @@ class Model:
     """(when, who, which track): an empty track means that the profile was updated."""
 
     def follow(self, who: str, whom: str, at: datetime) -> None:
-        if (who, whom) not in self.following and (who, whom) not in self.asking:
+        known = {*self.following, *self.asking, *self.blocks}
+        if (who, whom) not in known and (whom, who) not in self.blocks:
             (self.asking if self.people[whom] else self.following)[who, whom] = at
 
     def end(self, who: str, whom: str) -> None:
         self.following.pop((who, whom), None)
         self.asking.pop((who, whom), None)
+
+    def block(self, who: str, whom: str) -> None:
+        """Let `whom` keep `who` out."""
+        self.end(who, whom)
+        self.end(whom, who)
+        self.blocks.add((who, whom))
 
     def accept(self, who: str, whom: str) -> None:
         if (who, whom) in self.asking:
@@ -65,6 +76,7 @@ class Model:
         del self.people[who]
         for pair in [pair for pair in (*self.following, *self.asking) if who in pair]:
             self.end(*pair)
+        self.blocks = {pair for pair in self.blocks if who not in pair}
         for track in [track for track, owner in self.tracks.items() if owner == who]:
             self.unpublish(track)
         self.news = [item for item in self.news if item[1] != who]
@@ -92,4 +104,9 @@ class Model:
 
     def sees(self, viewer: str | None, whom: str, *, of: str = "") -> bool:
         """Tell whether a viewer sees more than the card; the owner of a feed sees all that it holds."""
-        return not self.people[whom] or viewer in (whom, of) or (viewer, whom) in self.following
+        if viewer in (whom, of):
+            return True
+        if viewer is None:
+            return not self.people[whom]
+        is_let_in = not self.people[whom] or (viewer, whom) in self.following
+        return is_let_in and (viewer, whom) not in self.blocks

@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 
 from pet.app import Overrides, Parts, open_parts
 from pet.domain.accounts import Account
-from pet.domain.errors import NotFound
+from pet.domain.errors import Forbidden, Invalid, NotFound
 from pet.domain.events import Event, TrackUploaded, UserCreated, UserDeleted, UserUpdated
 from pet.domain.feed import Activity
 from pet.domain.files import FileList
@@ -157,6 +157,7 @@ class Network:
             for pairs, state in (
                 (self.model.following, FollowState.FOLLOWING),
                 (self.model.asking, FollowState.PENDING),
+                (self.model.blocks, FollowState.BLOCKED),
             )
             for who, whom in pairs
             if who == name
@@ -222,8 +223,24 @@ class Histories(RuleBasedStateMachine):
         """Follow, or ask to."""
         if self.alive(who, whom) and who != whom:
             services, network = self.network.parts.services, self.network
-            kept = self.run(services.follows.follow(network.viewer(who), network.ids[whom]))
-            self.model.follow(who, whom, kept.created_at)
+            following = services.follows.follow(network.viewer(who), network.ids[whom])
+            if self.model.blocks & {(who, whom), (whom, who)}:
+                with pytest.raises((Forbidden, Invalid)):
+                    self.run(following)
+            else:
+                self.model.follow(who, whom, self.run(following).created_at)
+
+    @rule(who=who, whom=who, keeps_out=st.booleans())
+    def block_or_unblock(self, who: str, whom: str, *, keeps_out: bool) -> None:
+        """Keep someone out, or let them in again."""
+        if self.alive(who, whom) and who != whom:
+            blocks, blocker = self.network.parts.services.blocks, self.network.viewer(whom)
+            if keeps_out:
+                self.run(blocks.block(blocker, self.network.ids[who]))
+                self.model.block(who, whom)
+            else:
+                self.run(blocks.unblock(blocker, self.network.ids[who]))
+                self.model.blocks.discard((who, whom))
 
     @rule(who=who, whom=who)
     def unfollow(self, who: str, whom: str) -> None:

@@ -216,7 +216,23 @@ DISPOSITIONS: dict[str, tuple[str, str]] = {
     "hidden": (".htaccess", 'filename="htaccess"'),
     "dots_alone": ("..", 'filename="file"'),
     "empty": ("", 'filename="file"'),
-    "endless": ("x" * 100_000 + ".mp3", f'filename="{"x" * 146}.mp3"'),
+    "composed_and_decomposed": (
+        "é\u0439e\u0301.mp3",
+        "filename=\"__e_.mp3\"; filename*=UTF-8''%C3%A9%D0%B9e%CC%81.mp3",
+    ),
+    "right_to_left_marks": (
+        "\u200f\u0623\u061c.mp3",
+        "filename=\"___.mp3\"; filename*=UTF-8''%E2%80%8F%D8%A3%D8%9C.mp3",
+    ),
+    "as_long_as_file_systems_allow": (
+        "月" * 251 + ".mp3",
+        f"filename=\"{'_' * 60}.mp3\"; filename*=UTF-8''{'%E6%9C%88' * 251}.mp3",
+    ),
+    "longer": (
+        "\U0001f3b5" * 126 + ".mp3",
+        f"filename=\"{'_' * 60}.mp3\"; filename*=UTF-8''{'%F0%9F%8E%B5' * 125}.mp3",
+    ),
+    "endless": ("x" * 100_000 + ".mp3", f'filename="{"x" * 251}.mp3"'),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.clock import HandClock
 from tests.conftest import Person, Service
-from tests.rest_compat.conftest import accept, follow, make_private, profile_of
+from tests.rest_compat.conftest import accept, follow, make_private, profile_of, refusal
 from tests.rest_compat.golden import Golden
 
 NOBODY = "01890000-0000-7000-8000-000000000000"
@@ -103,6 +103,15 @@ async def test_unfollowing_by_delete_needs_no_body(service: Service, ann: Person
     await follow(service, bob, ann)
     assert (await service.client.delete(f"/social/unfollow/{ann.user_id}", headers=bob.headers)).status_code == 200
     assert not await is_following(service, bob, ann)
+
+
+async def test_an_empty_name_is_nobody_s(service: Service, ann: Person, bob: Person) -> None:
+    made = await follow(service, bob, ann)
+    path, given = f"/social/unfollow/{ann.user_id}", {"followerId": ""}
+    response = await service.client.request("DELETE", path, json=given, headers=bob.headers)
+    assert response.status_code == 403
+    assert response.json() == refusal("The token belongs to another user than the request names.")
+    assert (await service.client.get(f"/social/followers/{ann.user_id}")).json()["data"] == [made]
 
 
 async def test_lists_have_the_newest_follow_first(service: Service, ann: Person, bob: Person, golden: Golden) -> None:

@@ -92,6 +92,14 @@ def test_a_date_is_compared_as_a_moment_whatever_the_zone_of_the_record() -> Non
     assert evaluate(Conditions(if_range=SAME), current) == WITH_RANGE
 
 
+def test_a_date_that_may_stand_for_two_versions_lets_no_range_through() -> None:
+    current = Validators(CURRENT.etag, CURRENT.last_modified, is_date_strong=False)
+
+    assert evaluate(Conditions(if_range=SAME), current) == WITHOUT_RANGE
+    assert evaluate(Conditions(if_range=CURRENT.etag), current) == WITH_RANGE
+    assert evaluate(Conditions(if_modified_since=SAME), current) == NOT_MODIFIED
+
+
 def test_each_condition_is_read_from_the_field_of_its_name() -> None:
     names = {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range"}
 

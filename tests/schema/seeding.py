@@ -54,6 +54,11 @@ class Seeds:
         await self._documents.follows.add(follower_id, following_id, lambda is_private: (follow, event))
         await self._apply(event)
 
+    async def block(self, blocker_id: UserId, blocked_id: UserId) -> None:
+        """Let one keep the other out, who has never followed."""
+        block = Follow(new_object_id(), blocked_id, blocker_id, FollowState.BLOCKED, self._clock())
+        await self._documents.follows.block(block)
+
     async def _apply(self, event: Event) -> None:
         await self._documents.projections.apply(event, effects_of(event))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 from typing import Any
+from uuid import uuid4
 
 from tests.clock import HandClock
 from tests.conftest import PASSWORD, Person, Service
@@ -129,6 +130,23 @@ async def test_sessions_are_listed_and_revoked(service: Service, ann: Person, bo
         assert (await mistake(service, "RevokeSession", {"sessionId": session_id}, by=ann))["code"] == "NOT_FOUND"
 
 
+async def test_all_other_sessions_are_revoked_or_all(service: Service, ann: Person, bob: Person) -> None:
+    others = [await log_in(service, ann) for _ in range(2)]
+    answer = await service.graphql("mutation { revokeSessions { success userErrors { code } } }")
+    assert answer["data"]["revokeSessions"]["userErrors"] == [{"code": "UNAUTHENTICATED"}]
+    answer = await service.graphql("mutation { revokeSessions { success } }", by=ann)
+    assert answer == {**answer, "data": {"revokeSessions": {"success": True}}}
+    assert [await is_open(service, person) for person in (ann, *others, bob)] == [True, False, False, True]
+    refused = await mistake(service, "RefreshSession", {"refreshToken": others[0].refresh_token})
+    assert refused["code"] == "UNAUTHENTICATED"
+    await log_in(service, ann)
+    answer = await service.graphql("mutation { revokeSessions(keepCurrent: false) { success } }", by=ann)
+    assert answer["data"]["revokeSessions"]["success"] is True
+    assert [await is_open(service, person) for person in (ann, bob)] == [False, True]
+    session = await log_in(service, ann)
+    assert [each["current"] for each in (await run(service, "Me", by=session))["sessions"]] == [True]
+
+
 async def test_a_refresh_shows_when_a_session_was_last_used(service: Service, clock: HandClock, ann: Person) -> None:
     (before,) = (await run(service, "Me", by=ann))["sessions"]
     clock.advance(minutes=1)
@@ -202,6 +220,22 @@ async def test_a_deleted_account_takes_everything_with_it(service: Service, ann:
     assert await run(service, "TrackPage", {"fileId": track["fileId"]}) is None
     for url in (track["url"], image["url"]):
         assert (await service.client.get(url)).status_code == 404
+    for path in (
+        f"/users/{ann.user_id}/profile",
+        "/users/username/ann",
+        "/users/ann/public",
+        "/users/ann/tracks",
+        "/users/ann/audio-files",
+        "/social/profile/ann",
+        f"/social/followers/{ann.user_id}",
+        f"/social/following/{ann.user_id}",
+        f"/media/avatar/{ann.user_id}",
+    ):
+        left, never = [
+            await service.client.get(path.replace(ann.user_id, who).replace("ann", name))
+            for who, name in ((ann.user_id, "ann"), (str(uuid4()), "nobody"))
+        ]
+        assert (left.status_code, left.json()) == (never.status_code, never.json()), path
     left = await run(service, "ProfilePage", {"by": {"username": "bob"}})
     assert left["stats"] == {"tracksCount": 0, "followersCount": 0, "followingCount": 0, "totalPlays": 0}
     assert (await run(service, "People"))["totalCount"] == 1
@@ -209,3 +243,26 @@ async def test_a_deleted_account_takes_everything_with_it(service: Service, ann:
 
     again = await service.register("ann")
     assert again.user_id != ann.user_id
+
+
+async def test_an_admin_may_delete_any_account_and_nobody_else_may(service: Service, ann: Person, bob: Person) -> None:
+    mutation = (
+        "mutation M($id: ID!, $password: String!)"
+        " { deleteAccount(userId: $id, password: $password) { success userErrors { code field } } }"
+    )
+
+    async def delete(user_id: str, by: Person) -> dict[str, Any]:
+        answer = await service.graphql(mutation, {"id": user_id, "password": PASSWORD}, by=by)
+        payload: dict[str, Any] = answer["data"]["deleteAccount"]
+        return payload
+
+    forbidden = {"success": False, "userErrors": [{"code": "FORBIDDEN", "field": "userId"}]}
+    assert await delete(ann.user_id, bob) == forbidden
+    assert await is_open(service, ann)
+    await service.services.accounts.promote("bob")
+    assert await delete(ann.user_id, bob) == {"success": True, "userErrors": []}
+    assert not await is_open(service, ann)
+    assert await run(service, "ProfilePage", {"by": {"username": "ann"}}) is None
+    for nobody in (ann.user_id, "not an id"):
+        missing = {"success": False, "userErrors": [{"code": "NOT_FOUND", "field": "userId"}]}
+        assert await delete(nobody, bob) == missing

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import orjson
 
+from pet.domain.media import MIB
 from tests.conftest import Person, Service
 from tests.media_factory import png
 from tests.schema.operations import run, send_form
@@ -121,6 +123,33 @@ async def test_without_a_good_token_not_a_byte_of_the_body_is_read(service: Serv
         assert (response.status_code, code_of(response)) == (401, "UNAUTHENTICATED")
         assert response.headers["www-authenticate"] == "Bearer"
     assert read == []
+
+
+async def test_a_declared_length_too_large_for_the_files_in_map_is_refused_before_they_come(
+    service: Service, ann: Person
+) -> None:
+    parts = {"operations": orjson.dumps(OPERATIONS).decode(), "map": orjson.dumps({"0": ["variables.file"]}).decode()}
+    fields = [
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in parts.items()
+    ]
+    opening = '--b\r\nContent-Disposition: form-data; name="0"; filename="a.png"\r\n\r\n'
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for chunk in ["".join(fields).encode(), opening.encode() + bytes(1000), *[bytes(64 * 1024)] * 1600]:
+            sent += 1
+            yield chunk
+
+    headers = {
+        **ann.headers,
+        "content-type": "multipart/form-data; boundary=b",
+        "content-length": str(150 * MIB),
+    }
+    response = await service.client.post("/graphql", content=body(), headers=headers)
+    assert (response.status_code, code_of(response), sent) == (413, "TOO_LARGE", 2)
+    assert response.json()["errors"][0]["message"] == "The file is too large: 150 MB, at most 100 MB are allowed."
+    assert kept_objects(service.settings) == []
 
 
 async def test_no_temporary_object_is_left(service: Service, ann: Person) -> None:

@@ -9,13 +9,16 @@ import pytest
 from argon2.exceptions import InvalidHashError
 
 from pet.domain.errors import Unavailable
+from pet.hashing_costs import HashingCosts
 from pet.security.passwords import Argon2Hasher
+
+CHEAP = HashingCosts(memory=1, passes=1, waiting=4)
 
 
 @pytest.fixture
 def hasher() -> Iterator[Argon2Hasher]:
     """Hash with little work: what is tested here does not depend on the cost."""
-    hasher = Argon2Hasher(memory_kib=64, time_cost=1, waiting=4)
+    hasher = Argon2Hasher(CHEAP)
     yield hasher
     hasher.close()
 
@@ -51,7 +54,7 @@ async def test_the_default_is_the_minimum_that_owasp_gives() -> None:
 
 
 async def test_a_hash_of_other_parameters_still_verifies_and_wants_a_new_one(hasher: Argon2Hasher) -> None:
-    old = Argon2Hasher(memory_kib=32, time_cost=1)
+    old = Argon2Hasher(HashingCosts(memory=1, passes=2))
     kept = await old.hash("correct horse")
     old.close()
     assert await hasher.verify(kept, "correct horse")

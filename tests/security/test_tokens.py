@@ -4,10 +4,16 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pet.domain.errors import Unauthenticated
 from pet.domain.ids import SessionId, UserId, new_uuid7
@@ -15,6 +21,7 @@ from pet.domain.times import utc_now
 from pet.domain.tokens import AccessClaims, RefreshClaims
 from pet.security import links, tokens
 from pet.security.keys import derive_key
+from pet.security.signing_keys import SigningKey
 from pet.security.tokens import JwtSigner
 
 SECRET = b"s" * 48
@@ -227,6 +234,129 @@ def test_a_token_of_another_installation_is_refused(signer: JwtSigner) -> None:
     for other in (JwtSigner(b"t" * 48, ISSUER), JwtSigner(SECRET, "https://other.example")):
         with pytest.raises(Unauthenticated, match=REFUSAL):
             signer.read_access(other.issue_access(USER, SESSION, utc_now())[0])
+
+
+ED25519, RSA = SigningKey.of(Ed25519PrivateKey.generate()), SigningKey.of(rsa.generate_private_key(65537, 2048))
+PAIRS = {"EdDSA": ED25519, "RS256": RSA}
+
+
+def public(key: SigningKey) -> SigningKey:
+    return replace(key, private=None)
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_a_key_pair_signs_and_its_public_half_verifies(pair: SigningKey) -> None:
+    signer, now = JwtSigner(SECRET, ISSUER, keys=[pair]), utc_now()
+    token, _ = signer.issue_access(USER, SESSION, now)
+    assert jwt.get_unverified_header(token) == {"alg": pair.algorithm, "typ": "access+jwt", "kid": pair.kid}
+    assert JwtSigner(b"t" * 48, ISSUER, keys=[RSA, ED25519]).read_access(token) == AccessClaims(USER, SESSION)
+    refresh = signer.issue_refresh(USER, SESSION, "one", now)
+    assert signer.read_refresh(refresh) == RefreshClaims(USER, SESSION, "one")
+    assert signer.issue_refresh(USER, SESSION, "one", now) == refresh
+    for read, wrong in ((signer.read_access, refresh), (signer.read_refresh, token)):
+        with pytest.raises(Unauthenticated, match=REFUSAL):
+            read(wrong)
+
+
+def test_keys_change_without_anyone_noticing() -> None:
+    old, new = ED25519, SigningKey.of(Ed25519PrivateKey.generate())
+    before = JwtSigner(SECRET, ISSUER, keys=[old, public(new)])
+    after = JwtSigner(SECRET, ISSUER, keys=[new, public(old)])
+    for signer, reader in ((before, after), (after, before)):
+        assert reader.read_access(signer.issue_access(USER, SESSION, utc_now())[0]) == AccessClaims(USER, SESSION)
+    at_last = JwtSigner(SECRET, ISSUER, keys=[new])
+    with pytest.raises(Unauthenticated, match=REFUSAL):
+        at_last.read_access(before.issue_access(USER, SESSION, utc_now())[0])
+
+
+def signed(header: dict[str, Any], key: SigningKey | bytes, body: dict[str, Any] | None = None) -> str:
+    """Sign by the key's own algorithm, or by HMAC, whatever the header says."""
+    text = f"{encoded(json.dumps(header).encode())}.{encoded(json.dumps(body or claims()).encode())}"
+    match key:
+        case bytes():
+            signature = hmac.digest(key, text.encode(), "sha256")
+        case SigningKey(private=Ed25519PrivateKey() as private):
+            signature = private.sign(text.encode())
+        case SigningKey(private=rsa.RSAPrivateKey() as private):
+            signature = private.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+        case _:
+            raise ValueError(key)
+    return f"{text}.{encoded(signature)}"
+
+
+def pair_attacks() -> dict[str, str]:
+    """Return tokens that whoever reads by two key pairs must refuse, each under the name of the attack."""
+    stranger = SigningKey.of(Ed25519PrivateKey.generate())
+    good = {"alg": "EdDSA", "typ": "access+jwt", "kid": ED25519.kid}
+    rs256 = good | {"alg": "RS256", "kid": RSA.kid}
+    spki = {
+        name: key.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for name, key in PAIRS.items()
+    }
+    raw = ED25519.public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    token = signed(good, ED25519)
+    injected = {
+        f"kid_{name}": signed(good | {"kid": kid}, stranger)
+        for name, kid in {
+            "path": "../../../../dev/null",
+            "url": "https://attacker.example/key.pem",
+            "sql": "' UNION SELECT 'key' --",
+            "command": "|/bin/true",
+            "empty": "",
+            "null_byte": f"{ED25519.kid}\x00",
+            "stranger": stranger.kid,
+            "of_the_other_pair": RSA.kid,
+        }.items()
+    }
+    return injected | {
+        "stranger_under_a_known_kid": signed(good, stranger),
+        "kid_is_a_list": signed(good | {"kid": [ED25519.kid]}, ED25519),
+        "kid_is_null": signed(good | {"kid": None}, ED25519),
+        "kid_missing": signed({"alg": "EdDSA", "typ": "access+jwt"}, ED25519),
+        "alg_none": f"{signed(good | {'alg': 'none'}, ED25519).rsplit('.', 1)[0]}.",
+        "stripped_signature": f"{token.rsplit('.', 1)[0]}.",
+        "no_third_part": token.rsplit(".", 1)[0],
+        "hmac_with_the_public_pem_as_secret": signed(rs256 | {"alg": "HS256"}, spki["RS256"]),
+        "hmac_with_the_public_pem_stripped": signed(rs256 | {"alg": "HS256"}, spki["RS256"].strip()),
+        "hmac_with_the_other_public_pem": signed(good | {"alg": "HS256"}, spki["EdDSA"]),
+        "hmac_with_the_raw_public_key": signed(good | {"alg": "HS256"}, raw),
+        "hmac_under_the_pair_s_own_name": signed(good, raw),
+        "hmac_with_the_key_of_the_secret": signed({"alg": "HS256", "typ": "access+jwt"}, KEY),
+        "rsa_under_the_name_of_the_other": signed(rs256 | {"kid": ED25519.kid}, RSA),
+        "rs256_said_of_an_eddsa_signature": signed(good | {"alg": "RS256"}, ED25519),
+        "ps256_said_of_an_rs256_signature": signed(rs256 | {"alg": "PS256"}, RSA),
+        "rs512_said_of_an_rs256_signature": signed(rs256 | {"alg": "RS512"}, RSA),
+        "own_jwk": signed(good | {"jwk": stranger.jwk()}, stranger),
+        "own_jku": signed(good | {"jku": "https://attacker.example/jwks.json"}, stranger),
+        "own_x5u": signed(good | {"x5u": "https://attacker.example/chain.pem"}, stranger),
+        "own_x5c": signed(good | {"x5c": ["MIIB"]}, stranger),
+        "jwk_beside_a_good_signature": signed(good | {"jwk": ED25519.jwk()}, ED25519),
+        "crit_beside_a_good_signature": signed(good | {"crit": ["exp"]}, ED25519),
+        "expired": signed(good, ED25519, claims(exp=at(-31))),
+        "not_valid_yet": signed(good, ED25519, claims(nbf=at(60))),
+        "foreign_issuer": signed(good, ED25519, claims(iss="https://attacker.example")),
+        "foreign_audience": signed(good, ED25519, claims(aud="another")),
+        "refresh_by_claim": signed(good, ED25519, claims("refresh")),
+        "refresh_by_header": signed(good | {"typ": "refresh+jwt"}, ED25519),
+    }
+
+
+@pytest.mark.parametrize("attack", pair_attacks())
+def test_an_attack_on_key_pairs_is_refused_with_the_same_sentence(attack: str) -> None:
+    with pytest.raises(Unauthenticated) as refusal:
+        JwtSigner(SECRET, ISSUER, keys=[ED25519, RSA]).read_access(pair_attacks()[attack])
+    assert refusal.value.message == REFUSAL
+
+
+def test_the_forger_of_pairs_makes_good_tokens_when_it_changes_nothing() -> None:
+    signer = JwtSigner(SECRET, ISSUER, keys=[ED25519, RSA])
+    for pair in (ED25519, RSA):
+        header = {"alg": pair.algorithm, "typ": "access+jwt", "kid": pair.kid}
+        assert signer.read_access(signed(header, pair)) == AccessClaims(USER, SESSION)
+
+
+def test_what_a_pair_signed_is_nothing_where_the_secret_signs(signer: JwtSigner) -> None:
+    with pytest.raises(Unauthenticated, match=REFUSAL):
+        signer.read_access(JwtSigner(SECRET, ISSUER, keys=[ED25519]).issue_access(USER, SESSION, utc_now())[0])
 
 
 def test_a_short_secret_is_refused() -> None:

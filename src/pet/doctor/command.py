@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import click
 
+from pet.doctor.credentials import credential_findings
 from pet.doctor.engines import engine_findings
 from pet.doctor.machine import machine_findings
 from pet.settings import Settings
@@ -28,6 +29,8 @@ async def examine(settings: Settings) -> bool:
 
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     for finding in machine_findings(settings):
+        yield finding
+    for finding in credential_findings(settings):
         yield finding
     async for finding in engine_findings(settings):
         yield finding

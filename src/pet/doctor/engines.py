@@ -65,7 +65,7 @@ async def _media(settings: Settings) -> AsyncIterator[Finding]:
     with TemporaryDirectory() as spool:
         opening = open_blobs(settings.media_url, spool=Path(spool), timeout_seconds=settings.engine_timeout)
         async with opening as blobs:
-            if await blobs.answers():
+            if await blobs.answers() and await blobs.has_room():
                 yield fine("media", "An object can be written and removed.")
             else:
                 yield failure("media", "No object can be written. Look at the store, its rights and its free space.")

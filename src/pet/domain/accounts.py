@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -12,15 +13,15 @@ from pet.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from pet.domain.events import Event, UserCreated, UserDeleted, UserUpdated
 from pet.domain.ids import SessionId, UserId, new_uuid7
 from pet.domain.limits import LOGIN, REGISTER, RateLimits, charged
-from pet.domain.passwords import PasswordHasher
+from pet.domain.login_guard import LoginGuard
+from pet.domain.passwords import MAX_PASSWORD, PasswordHasher, check_is_no_name, check_password
+from pet.domain.permissions import require_acting_for
 from pet.domain.sessions import SessionService, TokenPair
 from pet.domain.texts import identity_key
 from pet.domain.times import Clock
 from pet.domain.tokens import AccessClaims
 from pet.domain.viewers import Client, Role, Viewer
 
-MIN_PASSWORD = 8
-MAX_PASSWORD = 128
 MAX_EMAIL = 254
 """RFC 5321, section 4.5.3.1.3, less the angle brackets."""
 
@@ -31,6 +32,9 @@ _USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,30}")
 _EMAIL = re.compile(
     r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@(?:[^\s@<>\"(),:;\\\[\].\x00-\x1f\x7f]+\.)+[^\s@.\x00-\x1f\x7f]{2,}"
 )
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
+"""Categories of characters that make two emails look the same: marks of direction, spaces without width."""
+
 _WRONG = "Invalid credentials"
 
 
@@ -80,7 +84,14 @@ class Accounts(Protocol):
         """Change a role; False, without an event, when the account is gone."""
 
     async def remove(self, user_id: UserId, event: Event) -> bool:
-        """Remove an account with its sessions; False, without an event, when it is gone already."""
+        """End an account with its sessions; False, without an event, when it is gone already.
+
+        Nobody finds it any more, and its password is forgotten. Its email and its username stay taken until `forget`:
+        what is still to be delivered of it must not meet someone else of the same name.
+        """
+
+    async def forget(self, user_id: UserId) -> None:
+        """Let go of what `remove` has left, so that email and username are free; an account that is open stays."""
 
 
 class AccountService:
@@ -91,6 +102,7 @@ class AccountService:
         accounts: Accounts,
         sessions: SessionService,
         hasher: PasswordHasher,
+        guard: LoginGuard,
         limits: RateLimits,
         delivery: Delivery,
         clock: Clock,
@@ -98,6 +110,7 @@ class AccountService:
         self._accounts = accounts
         self.sessions = sessions
         self._hasher = hasher
+        self._guard = guard
         self._limits = limits
         self._delivery = delivery
         self._clock = clock
@@ -114,6 +127,7 @@ class AccountService:
         """
         async with charged(self._limits, REGISTER, client.address):
             account = await self.create(email=email, username=username, password=password, role=_chosen_role(role))
+            await self._guard.welcome(client, account.user_id)
             return account, await self.sessions.open(account.user_id, client)
 
     async def create(self, *, email: str, username: str, password: str, role: Role) -> Account:
@@ -124,7 +138,8 @@ class AccountService:
             Conflict: the email or the username is taken.
         """
         _check_username(username)
-        _check_password(password, field="password")
+        check_password(password, field="password")
+        check_is_no_name(password, (email.strip(), username), field="password")
         account = Account(
             user_id=UserId(new_uuid7()),
             email=_checked_email(email),
@@ -142,12 +157,12 @@ class AccountService:
         """Prove who one is, and start a session.
 
         Raises:
-            RateLimited: five attempts were made this minute from this address, or for this account.
+            RateLimited: five attempts were made this minute from this address, or too many failed (`LoginGuard`).
             Unauthenticated: for any failure the same sentence, after the same time.
         """
-        by_account = f"account:{identity_key(email.strip())}"
-        async with charged(self._limits, LOGIN, f"address:{client.address}", by_account):
-            account = await self._proven(await self._accounts.find_by_email(email.strip()), password)
+        async with charged(self._limits, LOGIN, f"address:{client.address}"):
+            named = email.strip()[: MAX_EMAIL + 1]  # longer ones are nobody's, and take time to compare
+            account = await self._proven(client, await self._accounts.find_by_email(named), password, claimed=named)
             return account, await self._opened(account, client)
 
     async def refresh(self, refresh_token: str) -> tuple[Account, TokenPair]:
@@ -194,9 +209,10 @@ class AccountService:
             Unauthenticated: there is no such user, or the old password is wrong: the two are not told apart.
             Invalid: the new password is malformed.
         """
-        _check_password(new_password, field="newPassword")
+        check_password(new_password, field="newPassword")
         async with charged(self._limits, LOGIN, f"address:{client.address}"):
-            account = await self._proven(await self._accounts.find(user_id), old_password)
+            account = await self._proven(client, await self._accounts.find(user_id), old_password, claimed=user_id)
+        check_is_no_name(new_password, (account.email, account.username), field="newPassword")
         new_hash = await self._hasher.hash(new_password)
         kept = keep.session_id if keep and keep.user_id == user_id else None
         if not await self._accounts.change_password(
@@ -205,19 +221,32 @@ class AccountService:
             raise Conflict("The password was changed at the same moment. Please try again.")
         await self.sessions.forget_user(user_id)
 
-    async def delete(self, client: Client, user_id: UserId, *, password: str) -> None:
-        """Remove an account, its sessions and, by its event, everything that belonged to it.
+    async def delete(self, client: Client, viewer: Viewer, *, password: str, user_id: UserId | None = None) -> None:
+        """End an account and its sessions and, by its event, everything that belonged to it.
+
+        The last admin may go like anyone: operators make another one from the command line.
+
+        Args:
+            password: the viewer's own.
+            user_id: whose account; without it the viewer's own.
 
         Raises:
             RateLimited: a password was tried too often.
             Unauthenticated: the password is wrong.
+            Forbidden: it is someone else's account, and the viewer is no admin.
+            NotFound: there is no such account.
         """
+        whose = user_id or viewer.user_id
+        require_acting_for(viewer, whose, "This account belongs to someone else.", field="userId")
         async with charged(self._limits, LOGIN, f"address:{client.address}"):
-            await self._proven(await self._accounts.find(user_id), password)
-        event = UserDeleted(user_id=user_id, occurred_at=self._clock())
-        if await self._accounts.remove(user_id, event):
-            await self.sessions.forget_user(user_id)
+            account = await self._accounts.find(viewer.user_id)
+            await self._proven(client, account, password, claimed=viewer.user_id)
+        event = UserDeleted(user_id=whose, occurred_at=self._clock())
+        if await self._accounts.remove(whose, event):
+            await self.sessions.forget_user(whose)
             await self._delivery.deliver([event])
+        elif whose != viewer.user_id:
+            raise NotFound("User not found", field="userId")
 
     async def promote(self, username: str) -> Account:
         """Make a user an admin: for operators.
@@ -234,8 +263,13 @@ class AccountService:
             await self._delivery.deliver([event])
         return replace(account, role=Role.ADMIN)
 
-    async def _proven(self, account: Account | None, password: str) -> Account:
-        """Return the account when the password is right; it takes as long when there is no account."""
+    async def _proven(self, client: Client, account: Account | None, password: str, *, claimed: str) -> Account:
+        """Return the account when the password is right; all takes as long when there is no account."""
+        user_id = account.user_id if account else None
+        async with self._guard.attempt(client, user_id=user_id, claimed=claimed):
+            return await self._checked(account, password)
+
+    async def _checked(self, account: Account | None, password: str) -> Account:
         known = account.password_hash if account else None
         if not await self._hasher.verify(known, password[: MAX_PASSWORD + 1]) or account is None:
             raise Unauthenticated(_WRONG)
@@ -244,7 +278,7 @@ class AccountService:
         new_hash = await self._hasher.hash(password)
         if await self._accounts.set_password(account.user_id, old_hash=account.password_hash, new_hash=new_hash):
             return replace(account, password_hash=new_hash)
-        return await self._proven(await self._accounts.find(account.user_id), password)
+        return await self._checked(await self._accounts.find(account.user_id), password)
 
     async def _opened(self, account: Account, client: Client) -> TokenPair:
         """Start a session; not for a password that was changed, or an account that went, while it was being proved.
@@ -279,15 +313,9 @@ def _check_username(username: str) -> None:
         raise Invalid("This username is reserved. Please choose another one.", field="username")
 
 
-def _check_password(password: str, *, field: str) -> None:
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid(f"{field} must be {MIN_PASSWORD} to {MAX_PASSWORD} characters long.", field=field)
-    if any(char < " " for char in password):
-        raise Invalid(f"{field} must not contain control characters.", field=field)
-
-
 def _checked_email(email: str) -> str:
     text = email.strip()
-    if max(len(text), len(identity_key(text))) > MAX_EMAIL or not _EMAIL.fullmatch(text):
+    is_seen = not any(unicodedata.category(char) in _UNSEEN for char in text)
+    if max(len(text), len(identity_key(text))) > MAX_EMAIL or not _EMAIL.fullmatch(text) or not is_seen:
         raise Invalid("email must be a valid email address.", field="email")
     return text

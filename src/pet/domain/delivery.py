@@ -30,6 +30,10 @@ RELAY_BATCH = 100
 HOLD = timedelta(seconds=30)
 """How long the relay holds what it has claimed; a delivery that takes longer may be repeated beside it."""
 
+USER_SECONDS = 5.0
+"""How long the relay stays with one user whose events take long, such as the deletion of someone with ten thousand
+tracks. The rest comes at its next turn, and the others do not wait for it."""
+
 MAX_ATTEMPTS = 6
 FIRST_PAUSE = timedelta(seconds=1)
 """Doubles with each attempt: an event that fails for a reason of its own is parked after about half a minute."""
@@ -93,14 +97,14 @@ class Delivery:
         broadcast: Broadcast[Event],
         clock: Clock,
         *,
-        purge_files: Purge,
+        purge: Purge,
         remove_bytes: RemoveBytes,
     ) -> None:
         """Take what delivery works on.
 
         Args:
             outboxes: of every store, those that hold most events first.
-            purge_files: removes all files of a deleted user.
+            purge: removes everything that belonged to a deleted user.
             remove_bytes: removes the bytes of a deleted file; their effect has noted them already, so that a failure is
                 made up for by the sweep.
         """
@@ -108,7 +112,7 @@ class Delivery:
         self._projections = projections
         self._broadcast = broadcast
         self._clock = clock
-        self._purge_files = purge_files
+        self._purge = purge
         self._remove_bytes = remove_bytes
         self._untold: set[EventId] = set()
         """What this process has applied, and not yet settled and made known: another attempt of it does that."""
@@ -173,14 +177,19 @@ class Delivery:
         return delivered
 
     async def _relay_user(self, outbox: Outbox, head: Event) -> int:
-        """Deliver all that waits of a user whose first event was claimed."""
+        """Deliver all that waits of a user whose first event was claimed, as far as the time for one user goes."""
         delivered, batch = 0, [head]
-        while batch:
-            done = await self._in_order(batch)
-            delivered += done
-            if done < len(batch):
-                break
-            batch = [stored.event for stored in await outbox.waiting(head.user_id, limit=RELAY_BATCH)]
+        try:
+            async with asyncio.timeout(USER_SECONDS):
+                while batch:
+                    done = await self._in_order(batch)
+                    delivered += done
+                    if done < len(batch):
+                        break
+                    batch = [stored.event for stored in await outbox.waiting(head.user_id, limit=RELAY_BATCH)]
+        except TimeoutError:
+            log.info("a delivery takes long and goes on at the next turn", extra={"event_name": head.name})
+            await outbox.postpone(head.event_id, until=self._clock())
         return delivered
 
     async def _in_order(self, events: Sequence[Event]) -> int:
@@ -204,9 +213,7 @@ class Delivery:
         if isinstance(event, UnknownEvent):
             raise TypeError(f"This version knows no event {event.stored_name!r}: a newer one stored it.")
         if isinstance(event, UserDeleted):
-            # Without a profile no file and no follow can be added: what these two remove stays removed.
-            await self._projections.purge(event.user_id)
-            await self._purge_files(event.user_id)
+            await self._purge(event.user_id)
         if isinstance(event, UserUpdated) and event.went_public:
             while accepted := await self._projections.accept_requests(event.user_id, asked_by=event.occurred_at):
                 await self.deliver_at_once(accepted)

@@ -31,7 +31,8 @@ from pet.domain.viewers import Role
 class CreateProfile:
     """Make the profile of a new user, unless it is there, or was purged already.
 
-    A profile that still holds the username belongs to an account that is gone, and gives way.
+    It is too early as long as another profile has the username: that of an account which is gone, for no two accounts
+    have the same.
     """
 
     user_id: UserId

@@ -121,7 +121,15 @@ class Unavailable(DomainError):
 
     code = ErrorCode.UNAVAILABLE
     retry_after_seconds = 5
+    diagnosis = "an engine is down"
+    """What the log tells operators; clients do not learn it."""
 
     def __init__(self, service: Service) -> None:
         super().__init__(f"{service} Service is temporarily unavailable. Please try again later.")
         self.service = service
+
+
+class OutOfSpace(Unavailable):
+    """A disk is full: nothing can be written until somebody makes room, while all that was written can be read."""
+
+    diagnosis = "no space is left on a disk"

@@ -44,11 +44,15 @@ class Activities(Protocol):
     ) -> Page[Activity]:
         """Return what those whom a user follows did, as far as the viewer may see it, newest first.
 
-        Equal times by id, descending.
+        Equal times by id, descending. Whoever `visibility.may_see_whole_feed` sees it whole; others what those did who
+        are seen by `visibility.may_see_all`.
         """
 
     async def find(self, object_id: ObjectId) -> Activity | None:
         """Return one activity, or None."""
+
+    async def of_actor(self, user_id: UserId, *, after: Position | None, limit: int) -> Page[Activity]:
+        """Return what someone did, newest first; equal times by id, descending."""
 
     async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
         """Return the activities that up to 100 events have caused, as they are now; absent is what is not there, or was
@@ -69,8 +73,7 @@ class FeedService:
 
         Whom a private profile follows is not shown to others.
         """
-        is_own = seen_by is not None and seen_by.user_id == user_id
-        if not is_own and not await self._visibility.may_see(seen_by, user_id):
+        if not await self._visibility.may_see(seen_by, user_id):
             return Page(items=[], has_next=False)
         return await self._activities.feed(user_id, seen_by=seen_by, after=after, limit=limit)
 

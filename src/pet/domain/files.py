@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from pet.domain.delivery import Delivery
-from pet.domain.errors import Forbidden, NotFound
+from pet.domain.errors import NotFound
 from pet.domain.events import AvatarDeleted, Event, FileDeleted, TrackDeleted
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.media import Blobs
 from pet.domain.paging import Page, Position
+from pet.domain.permissions import require_acting_for
 from pet.domain.profiles import UNSET, Unset
 from pet.domain.texts import MAX_TITLE, checked_text
 from pet.domain.times import Clock
@@ -32,9 +33,12 @@ class FileType(StrEnum):
 
 
 class FileList(StrEnum):
-    """The lists of a user's files: published tracks, or everything whose bytes are audio."""
+    """The lists of a user's files: by their type, or everything whose bytes are audio."""
 
     TRACKS = "tracks"
+    COVERS = "covers"
+    AVATARS = "avatars"
+    OTHERS = "others"
     AUDIO = "audio"
 
 
@@ -68,6 +72,11 @@ class MediaFile:
     play_count: int = 0
     track_id: FileId | None = None
     cover_file_id: FileId | None = None
+
+    @property
+    def is_avatar(self) -> bool:
+        """Whether it is the image on someone's card."""
+        return self.type is FileType.AVATAR
 
     @property
     def blob_key(self) -> str:
@@ -259,8 +268,7 @@ class FileService:
 
 
 def _require_owner(viewer: Viewer, file: MediaFile) -> None:
-    if viewer.user_id != file.user_id and not viewer.is_admin:
-        raise Forbidden("This file belongs to someone else.")
+    require_acting_for(viewer, file.user_id, "This file belongs to someone else.")
 
 
 def _text(value: str | Unset | None, current: str | None, field: str) -> str | None:

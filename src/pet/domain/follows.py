@@ -1,4 +1,4 @@
-"""Follows: who hears of whom, and who waits to be let in."""
+"""Follows: who hears of whom, who waits to be let in, and who is kept out (`blocks.py` says how)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from pet.domain.delivery import Delivery
-from pet.domain.errors import Invalid, NotFound
+from pet.domain.errors import DomainError, Forbidden, Invalid, NotFound
 from pet.domain.events import Event, FollowCreated, FollowDeleted, FollowRequested
 from pet.domain.ids import ObjectId, UserId, new_object_id
 from pet.domain.paging import Page, Position
@@ -18,24 +18,38 @@ from pet.domain.viewers import Viewer
 
 
 class FollowState(StrEnum):
-    """Whether a follow counts, or waits for a private profile's owner."""
+    """How one person stands to another: waits for a private profile's owner, follows, or is kept out by them.
+
+    Two people have one state per direction, so who is kept out neither follows nor waits. Absent means not at all.
+    """
 
     PENDING = "pending"
     FOLLOWING = "following"
+    BLOCKED = "blocked"
+
+
+UNDER_FOLLOWERS_CONTROL = (FollowState.PENDING, FollowState.FOLLOWING)
+"""What whoever follows, or asks to, can end, and what a block ends; a block itself is ended by who made it."""
 
 
 class FollowList(StrEnum):
-    """The lists of a user's follows; `requests` wait for the user's answer, `sent_requests` for the others'."""
+    """The lists of a user's follows; `requests` wait for the user's answer, `sent_requests` for the others'.
+
+    `blocks` are those whom the user keeps out.
+    """
 
     FOLLOWERS = "followers"
     FOLLOWING = "following"
     REQUESTS = "requests"
     SENT_REQUESTS = "sent_requests"
+    BLOCKS = "blocks"
 
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """`follower_id` follows `following_id`, or asks to. `created_at` is when it was asked."""
+    """`follower_id` follows `following_id`, asks to, or is kept out by them. `created_at` is when that began: for a
+    follow, when it was asked for.
+    """
 
     object_id: ObjectId
     follower_id: UserId
@@ -53,6 +67,8 @@ class Follows(Protocol):
     async def add(self, follower_id: UserId, following_id: UserId, make: Make) -> tuple[Follow, Sequence[Event]]:
         """Keep a follow with its event, in one transaction; a second follow returns the first, without an event.
 
+        So does a follow of two of whom one keeps the other out: it returns that block.
+
         Args:
             make: is told whether the followed profile is private at that moment.
 
@@ -69,7 +85,22 @@ class Follows(Protocol):
     async def remove(
         self, follower_id: UserId, following_id: UserId, *, only: FollowState | None, at: datetime
     ) -> Sequence[Event]:
-        """Remove a follow (in that state); return its event: none when it is not there, or counted nowhere."""
+        """Remove a follow (in that state); return its event: none when it is not there, or counted nowhere.
+
+        Without a state, in any of `UNDER_FOLLOWERS_CONTROL`.
+        """
+
+    async def block(self, block: Follow) -> tuple[Follow, Sequence[Event]]:
+        """Keep a block with the events of what it ends, in one transaction: follows and requests of both directions.
+
+        A second block returns the first. A block of the other direction stays.
+
+        Raises:
+            NotFound: one of the two profiles is not there.
+        """
+
+    async def unblock(self, blocked_id: UserId, blocker_id: UserId) -> None:
+        """Remove a block; removing what is not there does nothing."""
 
     async def states(self, follower_id: UserId, following_ids: Sequence[UserId]) -> Mapping[UserId, FollowState]:
         """Return how a user stands to up to 1,000 others; absent means not at all."""
@@ -98,7 +129,8 @@ class FollowService:
         """Follow someone, or ask to where the profile is private; doing so again returns the first follow.
 
         Raises:
-            Invalid: it is oneself.
+            Invalid: it is oneself, or someone whom the viewer keeps out.
+            Forbidden: they keep the viewer out.
             NotFound: there is no such user.
         """
         if viewer.user_id == following_id:
@@ -114,6 +146,8 @@ class FollowService:
             )
 
         follow, events = await self._follows.add(viewer.user_id, following_id, make)
+        if follow.state is FollowState.BLOCKED:
+            raise _refusal(follow, viewer)
         await self._delivery.deliver(events)
         return follow
 
@@ -155,8 +189,14 @@ class FollowService:
         return await self._follows.following_ids(user_ids)
 
 
+def _refusal(block: Follow, viewer: Viewer) -> DomainError:
+    if block.follower_id == viewer.user_id:
+        return Forbidden("This user does not let you follow them.", field="userId")
+    return Invalid("You have blocked this user. Unblock them before you follow them.", field="userId")
+
+
 def ending_of(follow: Follow, at: datetime) -> FollowDeleted | None:
     """Return the event that tells of a follow's end; a request that was never accepted ends silently."""
-    if follow.state is FollowState.PENDING:
+    if follow.state is not FollowState.FOLLOWING:
         return None
     return FollowDeleted(user_id=follow.follower_id, following_id=follow.following_id, occurred_at=at)

@@ -17,6 +17,7 @@ FileId = NewType("FileId", str)
 SessionId = NewType("SessionId", str)
 EventId = NewType("EventId", str)
 ObjectId = NewType("ObjectId", str)
+ExportId = NewType("ExportId", str)
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 

@@ -28,6 +28,7 @@ LOGIN = Bucket("login", 5)
 UPLOAD_AVATAR = Bucket("avatar", 10)
 UPLOAD_TRACK = Bucket("track", 5)
 UPLOAD_COVER = Bucket("cover", 10)
+EXPORT = Bucket("export", 5)
 
 
 class RateLimits(Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode, urlsplit
 
+from pet.domain.exports import DataExport
 from pet.domain.files import FileType, MediaFile
-from pet.domain.ids import FileId, UserId, parse_uuid
+from pet.domain.ids import ExportId, FileId, UserId, parse_uuid
 from pet.domain.times import Clock
 from pet.domain.tokens import MediaLinkSigner
 from pet.domain.viewers import Viewer
@@ -47,6 +48,15 @@ class Links:
         """Return the user for whom a request's parameters were signed, None when they are not valid now."""
         return self._signer.verify(file_id, parameters, self._clock())
 
+    def export(self, export: DataExport) -> str:
+        """Return the URL by which the owner of an archive fetches it for some hours, without a token."""
+        parameters = self._signer.sign(_signed_id(export.export_id), export.user_id, self._clock())
+        return f"{self._public_url}/exports/{export.export_id}?{urlencode(parameters)}"
+
+    def export_signed_for(self, export_id: ExportId, parameters: dict[str, str]) -> UserId | None:
+        """Return the owner for whom the URL of an archive was signed, None when it is not valid now."""
+        return self._signer.verify(_signed_id(export_id), parameters, self._clock())
+
     def own_image(self, url: str) -> FileId | None:
         """Return the file id of a media URL of this service, with or without its address; None for any other URL."""
         path = url.removeprefix(self._public_url)
@@ -65,3 +75,8 @@ class Links:
         if not is_private or viewer is None:
             return url
         return f"{url}?{urlencode(self._signer.sign(file_id, viewer.user_id, self._clock()))}"
+
+
+def _signed_id(export_id: ExportId) -> FileId:
+    """Return what is signed of an archive: a link of a file must not open one, nor the other way round."""
+    return FileId(f"export {export_id}")

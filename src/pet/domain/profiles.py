@@ -10,10 +10,11 @@ from enum import Enum
 from typing import Protocol
 
 from pet.domain.delivery import Delivery
-from pet.domain.errors import Forbidden, Invalid
+from pet.domain.errors import Invalid
 from pet.domain.events import Event, UserUpdated
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
+from pet.domain.permissions import require_acting_for
 from pet.domain.stats import Stats
 from pet.domain.texts import (
     MAX_BIO,
@@ -176,8 +177,7 @@ class ProfileService:
             Invalid: a field is malformed; nothing is changed.
             NotFound: there is no such profile.
         """
-        if viewer.user_id != user_id and not viewer.is_admin:
-            raise Forbidden("You may change your own profile only.")
+        require_acting_for(viewer, user_id, "You may change your own profile only.")
 
         def edit(profile: Profile) -> tuple[Profile, Sequence[Event]]:
             return edited(profile, change, self._clock())

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from pet.domain.errors import NotFound, Unauthenticated
 from pet.domain.ids import SessionId, UserId, new_uuid7
+from pet.domain.permissions import owns
 from pet.domain.session_cache import CachedSession, SessionCache
 from pet.domain.times import Clock
 from pet.domain.tokens import AccessClaims, RefreshClaims, TokenSigner
@@ -82,6 +83,9 @@ class Sessions(Protocol):
 
     async def remove(self, session_id: SessionId) -> None:
         """End a session; ending it twice does nothing."""
+
+    async def remove_all(self, user_id: UserId, *, keep: SessionId | None = None) -> None:
+        """End all sessions of a user but one, at once; those that begin meanwhile come after that."""
 
 
 RoleOf = Callable[[UserId], Awaitable[str | None]]
@@ -177,9 +181,14 @@ class SessionService:
             NotFound: the viewer has no such session.
         """
         session = await self._sessions.find(session_id)
-        if session is None or session.user_id != viewer.user_id:
+        if session is None or not owns(viewer, session.user_id):
             raise NotFound("Session not found", field="sessionId")
         await self._end(session_id)
+
+    async def revoke_all(self, viewer: Viewer, *, keeps_current: bool) -> None:
+        """End the viewer's own sessions, that of this request among them or all others."""
+        await self._sessions.remove_all(viewer.user_id, keep=viewer.session_id if keeps_current else None)
+        await self._cache.forget_user(viewer.user_id)
 
     async def forget_user(self, user_id: UserId) -> None:
         """Take note that sessions of a user were ended in the store, or that the user's role has changed."""

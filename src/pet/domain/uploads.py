@@ -6,13 +6,12 @@ there a record.
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery
-from pet.domain.errors import Forbidden, Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
+from pet.domain.errors import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
 from pet.domain.events import AvatarUploaded, CoverUploaded, Event, TrackUploaded
 from pet.domain.files import Files, FileType, MediaFile
 from pet.domain.ids import FileId, new_object_id, new_uuid7
@@ -30,6 +29,7 @@ from pet.domain.media import (
     MediaInspector,
     StagedBlob,
 )
+from pet.domain.permissions import require_acting_for
 from pet.domain.texts import MAX_FILE_NAME, MAX_TITLE, checked_text
 from pet.domain.times import Clock
 from pet.domain.viewers import Client, Viewer
@@ -66,8 +66,9 @@ def require_size(size_bytes: int, limit_bytes: int) -> None:
         TooLarge: with the limit and the size in the sentence.
     """
     if size_bytes > limit_bytes:
-        size = math.ceil(size_bytes * 10 / MIB) / 10  # rounded up, so that it never reads like the limit itself
-        raise TooLarge(f"The file is too large: {size} MB, at most {limit_bytes // MIB} MB are allowed.", field="file")
+        limit = limit_bytes // MIB
+        size = max(round(size_bytes / MIB, 1), limit + 0.1)  # so that it never reads like the limit itself
+        raise TooLarge(f"The file is too large: {size:g} MB, at most {limit} MB are allowed.", field="file")
 
 
 class UploadService:
@@ -267,8 +268,7 @@ class UploadService:
         track = (await self._files.get_many([track_id])).get(track_id)
         if track is None or track.type is not FileType.TRACK:
             raise NotFound("Track not found", field="trackId")
-        if track.user_id != viewer.user_id and not viewer.is_admin:
-            raise Forbidden("This track belongs to someone else.", field="trackId")
+        require_acting_for(viewer, track.user_id, "This track belongs to someone else.", field="trackId")
 
     def _track_record(
         self, viewer: Viewer, upload: Upload, facts: AudioFacts, title: str | None, *, as_other: bool

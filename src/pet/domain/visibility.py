@@ -1,13 +1,19 @@
-"""Who may see what: the one place that decides it, for both fronts, media bytes, feeds and subscriptions."""
+"""Who may see what: the one place that decides it, for both fronts, media bytes, feeds and subscriptions.
+
+Who may do what is in `permissions.py`; what a block means, in `blocks.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pet.domain.files import MediaFile
 from pet.domain.follows import FollowService, FollowState
 from pet.domain.ids import UserId
+from pet.domain.permissions import may_act_for, owns
 from pet.domain.profiles import Preferences, Profile, ProfileService, SocialLinks
+from pet.domain.stats import Stats
 from pet.domain.viewers import Viewer
 
 
@@ -16,12 +22,15 @@ class ProfileView:
     """A profile as one viewer may see it.
 
     `profile` holds nothing that the viewer may not see: where `is_full` is False it is the card (names, avatar, role,
-    counters). `preferences` is None for anyone but the owner. `is_private` is for everyone.
+    counters). `preferences` is None for anyone but the owner. `is_private` is for everyone; `is_own` and `state` tell
+    how the viewer stands to the profile.
     """
 
     profile: Profile
     is_private: bool
     is_full: bool
+    is_own: bool
+    state: FollowState | None
     preferences: Preferences | None
 
     @property
@@ -29,24 +38,45 @@ class ProfileView:
         """Whose profile it is."""
         return self.profile.user_id
 
+    @property
+    def list_sizes(self) -> Stats:
+        """How long the lists are that the viewer sees: where they are hidden, zero, whatever the counters say."""
+        return self.profile.stats if self.is_full else Stats()
+
+    def shows(self, file: MediaFile) -> bool:
+        """Tell whether the viewer may have the bytes of a file of the profile's owner; the avatar is on the card."""
+        return self.is_full or file.is_avatar
+
 
 def may_see_all(viewer: Viewer | None, profile: Profile, state: FollowState | None) -> bool:
     """Tell whether a viewer, who stands to the profile as `state` says, sees more than the card."""
-    if not profile.is_private:
+    if may_act_for(viewer, profile.user_id):
         return True
-    if viewer is None:
+    if state is FollowState.BLOCKED:
         return False
-    return viewer.is_admin or viewer.user_id == profile.user_id or state is FollowState.FOLLOWING
+    return not profile.is_private or state is FollowState.FOLLOWING
+
+
+def may_see_follow(follower: ProfileView | None, followed: ProfileView | None) -> bool:
+    """Tell whether a viewer may know if one follows the other: one of their two lists must be open to the viewer."""
+    return follower is not None and followed is not None and (follower.is_full or followed.is_full)
+
+
+def may_see_whole_feed(viewer: Viewer | None, user_id: UserId) -> bool:
+    """Tell whether a viewer sees all that someone's feed holds: whoever follows was let in by everyone in it."""
+    return may_act_for(viewer, user_id)
 
 
 def view_of(viewer: Viewer | None, profile: Profile, state: FollowState | None) -> ProfileView:
     """Return a profile as the viewer may see it."""
-    is_own = viewer is not None and viewer.user_id == profile.user_id
+    is_own = owns(viewer, profile.user_id)
     is_full = may_see_all(viewer, profile, state)
     return ProfileView(
         profile=profile if is_full else _card(profile),
         is_private=profile.is_private,
         is_full=is_full,
+        is_own=is_own,
+        state=state,
         preferences=profile.preferences if is_own else None,
     )
 
@@ -59,7 +89,7 @@ def _card(profile: Profile) -> Profile:
         genres=(),
         instruments=(),
         social_links=SocialLinks(),
-        preferences=Preferences(private_profile=True),
+        preferences=Preferences(private_profile=profile.is_private),
         cover_file_id=None,
     )
 
@@ -73,8 +103,8 @@ class Visibility:
 
     async def views(self, viewer: Viewer | None, profiles: Sequence[Profile]) -> Sequence[ProfileView]:
         """Return the profiles as the viewer may see them, in the same order."""
-        hidden = [p.user_id for p in profiles if not may_see_all(viewer, p, None)]
-        states = await self._follows.states(viewer.user_id, hidden) if viewer and hidden else {}
+        others = [profile.user_id for profile in profiles if not owns(viewer, profile.user_id)]
+        states = await self._follows.states(viewer.user_id, others) if viewer and others else {}
         return [view_of(viewer, profile, states.get(profile.user_id)) for profile in profiles]
 
     async def by_ids(self, viewer: Viewer | None, user_ids: Sequence[UserId]) -> Mapping[UserId, ProfileView]:
@@ -84,6 +114,20 @@ class Visibility:
         return {view.user_id: view for view in views}
 
     async def may_see(self, viewer: Viewer | None, owner_id: UserId) -> bool:
-        """Tell whether the viewer sees more than the card of someone; False when they are gone."""
+        """Tell whether the viewer sees more than the card of someone: oneself always, nobody who is gone."""
+        if owns(viewer, owner_id):
+            return True
         view = (await self.by_ids(viewer, [owner_id])).get(owner_id)
         return view is not None and view.is_full
+
+    async def own_as_seen_by(self, owner: Viewer, other_id: UserId | None) -> ProfileView | None:
+        """Return the owner's own profile as another user sees it, or whoever is not logged in (`other_id` is None).
+
+        What decides is what decides when the other looks: nothing of the other is told but how they stand to the owner.
+        None when one of the two is not there.
+        """
+        other = await self._profiles.find(other_id) if other_id else None
+        if other_id and other is None:
+            return None
+        seen_by = Viewer(other.user_id, other.role) if other else None
+        return (await self.by_ids(seen_by, [owner.user_id])).get(owner.user_id)

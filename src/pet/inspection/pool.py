@@ -32,7 +32,7 @@ CPU_SECONDS = 8
 
 SOUND_SECONDS = 5
 TAGS_SECONDS = 3
-"""CPU time, and twice as much of any time, for the sound of a file and for its tags. An hour of sound takes less than one
+"""CPU time, and twice as much of any time, for the sound of a file and for its tags. An hour of sound takes less than a
 second; so do all tags but those that are made to take forever."""
 
 MEMORY_BYTES = 216 * MIB

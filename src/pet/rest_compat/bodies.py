@@ -83,12 +83,13 @@ async def read_body(request: Request) -> Body:
         UnsupportedMedia: it says that it is something else than JSON.
         TooLarge: it is larger than any documented body.
     """
+    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        await _require_none(request)
+        return Body({})
     content = await request.body()
     if not content.strip():
         return Body({})
-    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise UnsupportedMedia("Send the body as application/json.")
     try:
         fields = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -96,6 +97,13 @@ async def read_body(request: Request) -> Body:
     if not isinstance(fields, dict):
         raise Invalid("The body must be a JSON object.")
     return Body(fields)
+
+
+async def _require_none(request: Request) -> None:
+    """Read no more than it takes to know that there is no body: a form may be of any size."""
+    async for chunk in request.stream():
+        if chunk:
+            raise UnsupportedMedia("Send the body as application/json.")
 
 
 def user_id_in(request: Request, name: str) -> UserId:

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from pet.rest_compat.bytes import BlobResponse, ReadBytes
 from pet.rest_compat.plans import Answer, Representation, plan_answer, shared_headers
-from pet.rest_compat.ranges import PartialObject, UnsatisfiableRange, select_ranges
+from pet.rest_compat.ranges import PartialObject, select_ranges
 
 Lend = Callable[[str, str], Awaitable[str | None]]
 """Returns a URL by which an object's key can be fetched by a method for a while; None where only files are."""
@@ -65,7 +65,8 @@ class Proxy:
 class Redirect:
     """The store sends the bytes itself, to whoever has a signed URL of it.
 
-    Ranges and conditions are the store's affair: its entity tags are what clients know.
+    Conditions are the store's affair: its entity tags are what clients know. It is left the whole object and single
+    ranges; with several, with one behind the end and with headers that are to be ignored stores do as they like.
     """
 
     def __init__(self, lend: Lend) -> None:
@@ -73,8 +74,9 @@ class Redirect:
 
     def response(self, request: Request, parcel: Parcel) -> Response:
         """Return a redirect; a download with a file's name goes through the service, as the store knows no names."""
-        del request
-        return parcel.carried_by_us() if parcel.representation.attachment else _Redirection(parcel, self._lend)
+        if parcel.representation.attachment or not _store_agrees(request.headers, parcel.representation.size_bytes):
+            return parcel.carried_by_us()
+        return _Redirection(parcel, self._lend)
 
 
 class Accel:
@@ -133,13 +135,14 @@ class _Acceleration(Response):
 
 
 def _asks_for_start(headers: Headers, size_bytes: int) -> bool:
-    match select_ranges(headers.get("Range"), size_bytes):
-        case PartialObject(ranges=ranges):
-            return any(wanted.start == 0 for wanted in ranges)
-        case UnsatisfiableRange():
-            return False
-        case _:
-            return True
+    selection = select_ranges(headers.get("Range"), size_bytes)
+    return not isinstance(selection, PartialObject) or selection.ranges[0].start == 0
+
+
+def _store_agrees(headers: Headers, size_bytes: int) -> bool:
+    """Tell whether any store, given the same request, sends what RFC 9110 wants."""
+    lines = headers.getlist("Range")
+    return not lines or (_is_single(lines) and isinstance(select_ranges(lines[0], size_bytes), PartialObject))
 
 
 def _nginx_agrees(headers: Headers, answer: Answer) -> bool:
@@ -147,5 +150,8 @@ def _nginx_agrees(headers: Headers, answer: Answer) -> bool:
     if not answer.parts or "If-Match" in headers or "If-Unmodified-Since" in headers:
         return False
     lines = headers.getlist("Range")
-    is_single = len(lines) == 1 and _SINGLE_RANGE.fullmatch(lines[0]) is not None
-    return not lines or (is_single and answer.status is HTTPStatus.PARTIAL_CONTENT)
+    return not lines or (_is_single(lines) and answer.status is HTTPStatus.PARTIAL_CONTENT)
+
+
+def _is_single(lines: list[str]) -> bool:
+    return len(lines) == 1 and _SINGLE_RANGE.fullmatch(lines[0]) is not None

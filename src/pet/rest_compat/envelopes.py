@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import orjson
@@ -13,7 +13,10 @@ from starlette.responses import Response, StreamingResponse
 
 from pet.domain.paging import STREAM_PAGE, Page, Position, checked_limit, decode_cursor, encode_cursor
 
-Json = dict[str, Any]
+Json = Mapping[str, object]
+"""An object as it is rendered: one of `shapes`."""
+
+Shape = TypeVar("Shape", bound=Json)
 
 
 def success(**parts: object) -> Response:
@@ -21,9 +24,9 @@ def success(**parts: object) -> Response:
     return Response(orjson.dumps({"success": True, **parts}), media_type="application/json")
 
 
-def present(record: Json) -> Json:
+def present(record: Shape) -> Shape:
     """Return a record without its nulls: the document's optional fields are absent, never null."""
-    return {key: value for key, value in record.items() if value is not None}
+    return cast("Shape", {key: value for key, value in record.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ async def on_domain_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, DomainError):
         raise error
     if isinstance(error, Unavailable):
-        log.warning("an engine is down", exc_info=error)
+        log.warning(error.diagnosis, exc_info=error)
         error = Unavailable(FAMILIES.get(request.url.path.split("/")[1], error.service))
     return refusal(error.message, STATUS[error.code], _headers(error))
 

@@ -8,13 +8,24 @@ from starlette.responses import Response
 from pet.domain.errors import Invalid, NotFound
 from pet.domain.ids import UserId, parse_uuid
 from pet.domain.paging import Position
-from pet.rest_compat.envelopes import Asked, Json, JsonPage, list_response, next_position, present
+from pet.openapi.operations import Described, Link, answers
+from pet.rest_compat import shapes
+from pet.rest_compat.envelopes import Asked, JsonPage, list_response, next_position, present
 from pet.schema import feed, profiles
 from pet.schema.call import DirectCall
 from pet.schema.feed import Activity, TrackPublished
 from pet.schema.scalars import write_time
 
 
+@Described(
+    "Get someone's feed",
+    "What those whom they follow published and changed, as far as the token's user may see it; the newest first.",
+    query=shapes.FeedQuery,
+    answer=answers(data=list[shapes.Activity]),
+    is_list=True,
+    refused=(NotFound,),
+    links=(Link("getPublicProfile", "Who did the latest.", {"username": "$response.body#/data/0/username"}),),
+)
 async def of_user(request: Request, call: DirectCall) -> Response:
     """4.7: someone's feed, as far as the token's user may see it."""
     given = request.query_params.get("userId")
@@ -35,16 +46,15 @@ async def of_user(request: Request, call: DirectCall) -> Response:
     return await list_response(request, Asked.by(request, feed.FEED), read, before=b'{"success":true,"data":')
 
 
-def _activity_json(call: DirectCall, activity: Activity) -> Json:
+def _activity_json(call: DirectCall, activity: Activity) -> shapes.Activity:
     track = activity.file if isinstance(activity, TrackPublished) else None
-    return present(
-        {
-            "userId": activity.view.user_id,
-            "username": activity.view.profile.username,
-            "avatarUrl": call.context.services.links.avatar(activity.view),
-            "action": activity.entity.action.value,
-            "trackId": track.file_id if track else None,
-            "trackTitle": track.shown_title if track else None,
-            "createdAt": write_time(activity.entity.created_at),
-        }
-    )
+    shape: shapes.Activity = {
+        "userId": activity.view.user_id,
+        "username": activity.view.profile.username,
+        "avatarUrl": call.context.services.links.avatar(activity.view),
+        "action": activity.entity.action,
+        "trackId": track.file_id if track else None,
+        "trackTitle": track.shown_title if track else None,
+        "createdAt": write_time(activity.entity.created_at),
+    }
+    return present(shape)

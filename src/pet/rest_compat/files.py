@@ -13,8 +13,10 @@ from pet.domain.files import FileType, MediaFile
 from pet.domain.ids import FileId, UserId, parse_uuid
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import ProfileView
+from pet.openapi.operations import Bytes, Described, Token
+from pet.rest_compat import shapes
 from pet.rest_compat.couriers import Courier, Parcel
-from pet.rest_compat.envelopes import Json, present, success
+from pet.rest_compat.envelopes import present, success
 from pet.rest_compat.plans import Representation
 from pet.schema import uploads
 from pet.schema.call import DirectCall
@@ -24,7 +26,12 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "public, no-cache"
 PRIVATE = "private, no-cache"
 
+IMAGE = Bytes(("image/*",))
+AUDIO = Bytes(("audio/*",))
+ANY = Bytes(("audio/*", "image/*"))
 
+
+@Described("Get an avatar", "Avatars are for everyone.", query=shapes.FileQuery, answer=IMAGE, refused=(NotFound,))
 async def avatar(request: Request, call: DirectCall) -> Response:
     """3.4: avatars are for everyone; the URL stays while the image changes, so it is revalidated."""
     user_id = parse_uuid(request.path_params["userId"])
@@ -33,9 +40,16 @@ async def avatar(request: Request, call: DirectCall) -> Response:
     file = await call.context.services.files.find(file_id) if file_id else None
     if file is None:
         raise NotFound("Avatar not found")
-    return _bytes(request, call, file, cache_control=REVALIDATE)
+    return _bytes(request, call, file, cache_control=REVALIDATE, is_replaceable=True)
 
 
+@Described(
+    "Get a track",
+    "The answer that carries the first byte counts a play: one per listener in 30 minutes, none of one's own tracks.",
+    query=shapes.SignedQuery,
+    answer=AUDIO,
+    refused=(NotFound,),
+)
 async def track(request: Request, call: DirectCall) -> Response:
     """3.5: Range requests; the answer that carries the first byte counts a play."""
     file_id = _file_id(request, "trackId", "Track not found")
@@ -48,6 +62,13 @@ async def track(request: Request, call: DirectCall) -> Response:
     )
 
 
+@Described(
+    "Get a cover",
+    "The track's own, else its uploader's newest; a cover's own id works too.",
+    query=shapes.SignedQuery,
+    answer=IMAGE,
+    refused=(NotFound,),
+)
 async def cover(request: Request, call: DirectCall) -> Response:
     """3.6: the track's own cover, else the uploader's newest; a cover's own id works too."""
     asked = _file_id(request, "trackId", "Cover not found")
@@ -55,9 +76,10 @@ async def cover(request: Request, call: DirectCall) -> Response:
     if file is None:
         raise NotFound("Cover not found")
     _, view = await _permitted(request, call, file, asked, "Cover not found")
-    return _bytes(request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE)
+    return _bytes(request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE, is_replaceable=True)
 
 
+@Described("Get a file", "The bytes of an id never change.", query=shapes.SignedQuery, answer=ANY, refused=(NotFound,))
 async def file(request: Request, call: DirectCall) -> Response:
     """3.7: any file by its id; its bytes never change."""
     file_id = _file_id(request, "fileId", "File not found")
@@ -75,6 +97,7 @@ async def file(request: Request, call: DirectCall) -> Response:
     )
 
 
+@Described("Delete a file", "With a track goes its own cover.", token=Token.REQUIRED, refused=(NotFound,))
 async def delete(request: Request, call: DirectCall) -> Response:
     """3.8 and 3.9: the two routes are one."""
     text = request.path_params.get("fileId") or request.path_params.get("trackId") or ""
@@ -82,31 +105,30 @@ async def delete(request: Request, call: DirectCall) -> Response:
     return success()
 
 
-def file_json(call: DirectCall, file: MediaFile, view: ProfileView, *, with_updated_at: bool = False) -> Json:
+def file_json(call: DirectCall, file: MediaFile, view: ProfileView, *, with_updated_at: bool = False) -> shapes.File:
     """Return a file as IMediaFileResponse."""
     duration = file.duration_seconds
-    metadata = {
+    metadata: shapes.FileMetadata = {
         "duration": None if duration is None else round(duration),
         "bitrate": file.bitrate_kbps,
         "width": file.width,
         "height": file.height,
         "format": file.format,
     }
-    return present(
-        {
-            "fileId": file.file_id,
-            "userId": file.user_id,
-            "type": file.type.value,
-            "originalName": file.original_name,
-            "fileName": file.file_name,
-            "mimeType": file.mime_type,
-            "size": file.size_bytes,
-            "url": call.context.services.links.file(file, call.context.viewer, is_private=view.is_private),
-            "metadata": present(metadata),
-            "createdAt": write_time(file.created_at),
-            "updatedAt": write_time(file.updated_at) if with_updated_at else None,
-        }
-    )
+    shape: shapes.File = {
+        "fileId": file.file_id,
+        "userId": file.user_id,
+        "type": file.type,
+        "originalName": file.original_name,
+        "fileName": file.file_name,
+        "mimeType": file.mime_type,
+        "size": file.size_bytes,
+        "url": call.context.services.links.file(file, call.context.viewer, is_private=view.is_private),
+        "metadata": present(metadata),
+        "createdAt": write_time(file.created_at),
+        "updatedAt": write_time(file.updated_at) if with_updated_at else None,
+    }
+    return present(shape)
 
 
 async def _permitted(
@@ -124,7 +146,7 @@ async def _permitted(
         profile = await services.profiles.find(user_id) if user_id else None
         viewer = Viewer(profile.user_id, profile.role) if profile else None
     view = (await services.visibility.by_ids(viewer, [file.user_id])).get(file.user_id)
-    if view is None or not (view.is_full or file.type is FileType.AVATAR):
+    if view is None or not view.shows(file):
         raise NotFound(message)
     return viewer, view
 
@@ -137,6 +159,7 @@ def _bytes(
     cache_control: str,
     listener: Viewer | None = None,
     is_play: bool = False,
+    is_replaceable: bool = False,
 ) -> Response:
     services = call.context.services
     representation = Representation(
@@ -147,6 +170,7 @@ def _bytes(
         file_name=file.original_name,
         cache_control=cache_control,
         attachment=request.query_params.get("download") == "1",
+        is_replaceable=is_replaceable,
     )
     count = partial(services.plays.count, file, listener, call.context.client) if is_play else None
     courier: Courier = request.state.courier

@@ -6,15 +6,42 @@ import strawberry
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pet.domain.errors import NotFound
 from pet.domain.follows import Follow, FollowList, FollowState
 from pet.domain.paging import Position
+from pet.openapi.operations import Described, Link, Token, answers
+from pet.rest_compat import shapes
 from pet.rest_compat.bodies import read_body, user_id_in
-from pet.rest_compat.envelopes import Asked, Json, JsonPage, list_response, next_position, success
+from pet.rest_compat.envelopes import Asked, JsonPage, list_response, next_position, present, success
 from pet.schema import follows, profiles
 from pet.schema.call import DirectCall
 from pet.schema.scalars import write_time
 
 
+@Described(
+    "Follow someone",
+    "Following a private profile is a request: `status` is `pending` until its owner accepts. Doing it twice gives the "
+    "first follow again; nobody follows themselves.",
+    token=Token.REQUIRED,
+    body=shapes.FollowBody,
+    answer=answers(data=shapes.Follow),
+    refused=(NotFound,),
+    links=(
+        Link(
+            "isFollowing",
+            "Whether it counts.",
+            {"followerId": "$response.body#/data/followerId", "followingId": "$response.body#/data/followingId"},
+        ),
+        Link(
+            "unfollow",
+            "End it.",
+            {"userId": "$response.body#/data/followingId"},
+            {"followerId": "$response.body#/data/followerId"},
+        ),
+        Link("getFollowers", "All who follow them.", {"userId": "$response.body#/data/followingId"}),
+        Link("getFeed", "What the follower hears.", {"userId": "$response.body#/data/followerId"}),
+    ),
+)
 async def follow(request: Request, call: DirectCall) -> Response:
     """4.1: a follow that waits for a private profile's owner says so in the added field `status`."""
     user_id = user_id_in(request, "userId")
@@ -25,6 +52,13 @@ async def follow(request: Request, call: DirectCall) -> Response:
     return success(data=_follow_json(payload.follow.entity))
 
 
+@Described(
+    "Unfollow someone",
+    "Doing it twice succeeds twice.",
+    token=Token.REQUIRED,
+    body=shapes.UnfollowBody,
+    refused=(NotFound,),
+)
 async def unfollow(request: Request, call: DirectCall) -> Response:
     """4.2: both methods are one."""
     user_id = user_id_in(request, "userId")
@@ -33,16 +67,27 @@ async def unfollow(request: Request, call: DirectCall) -> Response:
     return success()
 
 
+@Described(
+    "List followers", "The newest first.", answer=answers(data=list[shapes.Follow]), is_list=True, refused=(NotFound,)
+)
 async def followers(request: Request, call: DirectCall) -> Response:
     """4.3."""
     return await _list(request, call, FollowList.FOLLOWERS)
 
 
+@Described(
+    "List whom someone follows",
+    "The newest first.",
+    answer=answers(data=list[shapes.Follow]),
+    is_list=True,
+    refused=(NotFound,),
+)
 async def following(request: Request, call: DirectCall) -> Response:
     """4.4."""
     return await _list(request, call, FollowList.FOLLOWING)
 
 
+@Described("Ask whether one user follows another", answer=answers(data=shapes.FollowCheck))
 async def is_following(request: Request, call: DirectCall) -> Response:
     """4.5."""
     ids = request.path_params
@@ -69,12 +114,12 @@ async def _acting(request: Request, call: DirectCall) -> DirectCall:
     return DirectCall(await call.context.acting_for(named))
 
 
-def _follow_json(follow: Follow) -> Json:
-    waiting = {"status": follow.state.value} if follow.state is FollowState.PENDING else {}
-    return {
+def _follow_json(follow: Follow) -> shapes.Follow:
+    shape: shapes.Follow = {
         "_id": follow.object_id,
         "followerId": follow.follower_id,
         "followingId": follow.following_id,
         "createdAt": write_time(follow.created_at),
-        **waiting,
+        "status": FollowState.PENDING if follow.state is FollowState.PENDING else None,
     }
+    return present(shape)

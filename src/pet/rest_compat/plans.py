@@ -31,8 +31,10 @@ from pet.rest_compat.ranges import (
 # A stranger's file must not act on this origin when it is opened as a page; the browser's own player may still load it.
 _CONTENT_SECURITY_POLICY = "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
 
-# At most 1,800 bytes when percent-encoded: proxies refuse heads of more than 4 to 8 KiB.
-_MAX_FILE_NAME_CHARACTERS = 150
+# What the most generous file systems can hold, in UTF-16; percent-encoded that is at most 2,295 bytes. Together with a
+# short name for clients that know no other, it leaves an answer's head below the 4 KiB at which some proxies refuse it.
+_MAX_FILE_NAME_UNITS = 255
+_MAX_ASCII_FALLBACK = 64
 
 # Control characters, path separators, lone surrogates, and the marks that reverse text to disguise an extension.
 _UNSAFE_IN_FILE_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -46,7 +48,8 @@ class Representation:
     """What is told of an object besides its bytes.
 
     `etag` is strong and quoted; `last_modified` is aware; `file_name` is as its uploader sent it, in any language and
-    not to be trusted; `cache_control` is the field's value; `attachment` makes browsers save the file, not show it.
+    not to be trusted; `cache_control` is the field's value; `attachment` makes browsers save the file, not show it;
+    `is_replaceable` says that its URL may lead to another object one day.
     """
 
     size_bytes: int
@@ -56,6 +59,7 @@ class Representation:
     file_name: str
     cache_control: str
     attachment: bool = False
+    is_replaceable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,10 @@ class Answer:
 def plan_answer(representation: Representation, request: Headers, method: str) -> Answer:
     """Decide what a GET or HEAD is answered with, whoever sends it."""
     conditions = Conditions.read(partial(_field, request))
-    decision = evaluate(conditions, Validators(representation.etag, representation.last_modified))
+    validators = Validators(
+        representation.etag, representation.last_modified, is_date_strong=not representation.is_replaceable
+    )
+    decision = evaluate(conditions, validators)
     match decision.verdict:
         case Verdict.NOT_MODIFIED:
             return Answer(HTTPStatus.NOT_MODIFIED)
@@ -153,9 +160,18 @@ def shared_headers(representation: Representation) -> dict[str, str]:
 
 
 def _content_disposition(file_name: str, *, attachment: bool) -> str:
-    """Return the field after RFC 6266, appendix D: an ASCII name for all, and the real one where they differ."""
-    # The end of a long name is kept, because it has the extension; leading dots would hide the file.
-    name = _UNSAFE_IN_FILE_NAME.sub("_", file_name)[-_MAX_FILE_NAME_CHARACTERS:].lstrip(". ") or "file"
+    """Return the field after RFC 6266, appendix D: an ASCII name for all, and the real one where they differ.
+
+    Leading dots would hide the file.
+    """
+    name = _end_of(_UNSAFE_IN_FILE_NAME.sub("_", file_name)).lstrip(". ") or "file"
     fallback = _UNSAFE_IN_ASCII_FALLBACK.sub("_", name)
-    value = f'{"attachment" if attachment else "inline"}; filename="{fallback}"'
-    return value if fallback == name else f"{value}; filename*=UTF-8''{quote(name, safe='')}"
+    kind = "attachment" if attachment else "inline"
+    if fallback == name:
+        return f'{kind}; filename="{name}"'
+    return f"{kind}; filename=\"{fallback[-_MAX_ASCII_FALLBACK:]}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _end_of(name: str) -> str:
+    """Return as much of a name as can be saved; the end of a long one, because it has the extension."""
+    return name.encode("utf-16-le")[-2 * _MAX_FILE_NAME_UNITS :].decode("utf-16-le", "ignore")

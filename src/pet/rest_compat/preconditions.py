@@ -48,11 +48,13 @@ class Conditions:
 class Validators:
     """What tells one version of an object from another: a strong, quoted entity tag and an aware time.
 
-    Times are compared by the second, because that is all that `Last-Modified` shows.
+    Times are compared by the second, because that is all that `Last-Modified` shows. Where an object may be replaced
+    twice within a second, its date is a weak validator (section 8.8.2.2).
     """
 
     etag: str
     last_modified: datetime
+    is_date_strong: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,10 @@ def _is_held_by_client(conditions: Conditions, current: Validators) -> bool:
 
 
 def _is_same_version(if_range: str | None, current: Validators) -> bool:
-    """Evaluate `If-Range` (section 13.1.5): one strong tag, or the exact date of `Last-Modified`."""
-    if if_range is None:
+    """Evaluate `If-Range` (section 13.1.5): one strong tag, or the exact date of `Last-Modified` where it is strong."""
+    if if_range is None or if_range.strip() == current.etag:
         return True
-    return if_range.strip() == current.etag or _parse_date(if_range) == _second(current)
+    return current.is_date_strong and _parse_date(if_range) == _second(current)
 
 
 def _names_strongly(field: str, etag: str) -> bool:

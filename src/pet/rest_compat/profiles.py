@@ -15,8 +15,10 @@ from pet.domain.ids import UserId, parse_uuid
 from pet.domain.paging import Position
 from pet.domain.profiles import Preferences
 from pet.domain.visibility import ProfileView
+from pet.openapi.operations import Described, Link, Token, answers
+from pet.rest_compat import shapes
 from pet.rest_compat.bodies import Body, read_body, user_id_in
-from pet.rest_compat.envelopes import Asked, Json, JsonPage, ReadPage, list_response, next_position, present, success
+from pet.rest_compat.envelopes import Asked, JsonPage, ReadPage, list_response, next_position, present, success
 from pet.rest_compat.files import file_json
 from pet.schema import files, follows, profile_changes, profiles
 from pet.schema.call import DirectCall
@@ -27,19 +29,36 @@ from pet.schema.scalars import write_time
 PEOPLE_PAGE = 100
 """Each person comes with everyone whom they follow, so fewer of them are read at a time."""
 
+NEXT = (
+    Link("getFollowers", "Who follows them.", {"userId": "$response.body#/data/userId"}),
+    Link("getFollowing", "Whom they follow.", {"userId": "$response.body#/data/userId"}),
+    Link("getAvatar", "Their avatar.", {"userId": "$response.body#/data/userId"}),
+    Link("getTracks", "Their tracks.", {"username": "$response.body#/data/username"}),
+    Link("getPublicProfile", "The profile with its tracks.", {"username": "$response.body#/data/username"}),
+)
 
+
+@Described("Get a profile by id", answer=answers(data=shapes.Profile), refused=(NotFound,), links=NEXT)
 async def by_id(request: Request, call: DirectCall) -> Response:
     """2.1."""
     view = await _view(call, ProfileBy(user_id=strawberry.ID(request.path_params["id"])))
     return success(data=(await profiles_json(call, [view]))[0])
 
 
+@Described("Get a profile by username", answer=answers(data=shapes.Profile), refused=(NotFound,), links=NEXT)
 async def by_username(request: Request, call: DirectCall) -> Response:
     """2.2."""
     view = await _view(call, ProfileBy(username=request.path_params["username"]))
     return success(data=(await profiles_json(call, [view]))[0])
 
 
+@Described(
+    "List everyone",
+    "The newest first.",
+    query=shapes.EveryoneQuery,
+    answer=answers(profiles=list[shapes.Profile]),
+    is_list=True,
+)
 async def everyone(request: Request, call: DirectCall) -> Response:
     """2.3: the whole list, streamed."""
     excluded = parse_uuid(request.query_params.get("excludeUserId", ""))
@@ -54,6 +73,14 @@ async def everyone(request: Request, call: DirectCall) -> Response:
     return await list_response(request, Asked.by(request, "profiles"), read, before=b'{"success":true,"profiles":')
 
 
+@Described(
+    "Get a profile with its tracks",
+    "`viewerId` colours `isFollowing` and `isOwnProfile`, where the follow is public; it opens nothing.",
+    query=shapes.PublicQuery,
+    answer=answers(data=shapes.PublicProfile),
+    is_list=True,
+    refused=(NotFound,),
+)
 async def public(request: Request, call: DirectCall) -> Response:
     """2.4 and 4.6: `viewerId` colours two flags, and opens nothing."""
     view = await _view(call, ProfileBy(username=request.path_params["username"]))
@@ -71,6 +98,13 @@ async def public(request: Request, call: DirectCall) -> Response:
     return await list_response(request, Asked.by(request, "tracks"), read, before=before, end=end)
 
 
+@Described(
+    "List someone's tracks",
+    "The newest first.",
+    answer=answers(data=list[shapes.File]),
+    is_list=True,
+    refused=(NotFound,),
+)
 async def tracks(request: Request, call: DirectCall) -> Response:
     """2.5."""
     view = await _view(call, ProfileBy(username=request.path_params["username"]))
@@ -78,6 +112,13 @@ async def tracks(request: Request, call: DirectCall) -> Response:
     return await list_response(request, Asked.by(request, "tracks"), read, before=b'{"success":true,"data":')
 
 
+@Described(
+    "List all audio of someone",
+    "Tracks, and files whose bytes are audio, with the time of their last change; the newest first.",
+    answer=answers(audioFiles=list[shapes.File]),
+    is_list=True,
+    refused=(NotFound,),
+)
 async def audio_files(request: Request, call: DirectCall) -> Response:
     """2.6: everything whose bytes are audio, with the time of the last change."""
     view = await _view(call, ProfileBy(username=request.path_params["username"]))
@@ -85,6 +126,15 @@ async def audio_files(request: Request, call: DirectCall) -> Response:
     return await list_response(request, Asked.by(request, "audio"), read, before=b'{"success":true,"audioFiles":')
 
 
+@Described(
+    "Change a profile",
+    "An absent field stays and null clears it; `socialLinks` and `preferences` merge by key, lists are replaced.",
+    token=Token.REQUIRED,
+    body=shapes.ProfileChange,
+    answer=answers(data=shapes.Profile),
+    refused=(NotFound,),
+    links=NEXT,
+)
 async def update(request: Request, call: DirectCall) -> Response:
     """2.7: an absent field stays, null clears; unknown fields are ignored."""
     user_id = user_id_in(request, "id")
@@ -94,47 +144,47 @@ async def update(request: Request, call: DirectCall) -> Response:
     return success(data=(await profiles_json(acting, [view]))[0])
 
 
-async def profiles_json(call: DirectCall, views: Sequence[ProfileView]) -> list[Json]:
+async def profiles_json(call: DirectCall, views: Sequence[ProfileView]) -> list[shapes.Profile]:
     """Return people as IUserProfile, with everyone whom they follow where the viewer may see it."""
     open_ids = [view.user_id for view in views if view.is_full]
     following = await call.context.services.follows.following_ids(open_ids) if open_ids else {}
     return [_profile_json(call, view, following.get(view.user_id, ())) for view in views]
 
 
-def _profile_json(call: DirectCall, view: ProfileView, following: Sequence[UserId]) -> Json:
+def _profile_json(call: DirectCall, view: ProfileView, following: Sequence[UserId]) -> shapes.Profile:
     profile, links = view.profile, call.context.services.links
     social = profile.social_links
+    elsewhere: shapes.SocialLinks = {"youtube": social.youtube, "vk": social.vk, "telegram": social.telegram}
     preferences = view.preferences or Preferences()
-    return present(
-        {
-            "_id": profile.object_id,
-            "userId": profile.user_id,
-            "username": profile.username,
-            "displayName": profile.display_name,
-            "bio": profile.bio,
-            "avatarUrl": links.avatar(view),
-            "coverImageUrl": links.profile_cover(view, call.context.viewer),
-            "location": profile.location,
-            "genres": profile.genres,
-            "instruments": profile.instruments,
-            "socialLinks": present({"youtube": social.youtube, "vk": social.vk, "telegram": social.telegram}),
-            "stats": {
-                "tracksCount": profile.stats.tracks,
-                "followersCount": profile.stats.followers,
-                "followingCount": profile.stats.following,
-                "totalPlays": profile.stats.plays,
-            },
-            "preferences": {
-                "emailNotifications": preferences.email_notifications,
-                "showOnlineStatus": preferences.show_online_status,
-                "privateProfile": preferences.private_profile,
-            },
-            "role": profile.role.value,
-            "following": following,
-            "createdAt": write_time(profile.created_at),
-            "updatedAt": write_time(profile.updated_at),
-        }
-    )
+    shape: shapes.Profile = {
+        "_id": profile.object_id,
+        "userId": profile.user_id,
+        "username": profile.username,
+        "displayName": profile.display_name,
+        "bio": profile.bio,
+        "avatarUrl": links.avatar(view),
+        "coverImageUrl": links.profile_cover(view, call.context.viewer),
+        "location": profile.location,
+        "genres": list(profile.genres),
+        "instruments": list(profile.instruments),
+        "socialLinks": present(elsewhere),
+        "stats": {
+            "tracksCount": profile.stats.tracks,
+            "followersCount": profile.stats.followers,
+            "followingCount": profile.stats.following,
+            "totalPlays": profile.stats.plays,
+        },
+        "preferences": {
+            "emailNotifications": preferences.email_notifications,
+            "showOnlineStatus": preferences.show_online_status,
+            "privateProfile": preferences.private_profile,
+        },
+        "role": profile.role,
+        "following": list(following),
+        "createdAt": write_time(profile.created_at),
+        "updatedAt": write_time(profile.updated_at),
+    }
+    return present(shape)
 
 
 def _files_of(call: DirectCall, view: ProfileView, which: FileList, *, with_updated_at: bool = False) -> ReadPage:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pet.openapi.operations import Operation
 from pet.rest_compat import accounts, feed, files, follows, profiles, uploads
 from pet.schema.call import DirectCall
 from pet.schema.endpoint import open_context
@@ -20,44 +21,50 @@ Handler = Callable[[Request, DirectCall], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class LegacyRoute:
-    """A documented route: method and path as the document spells them, its section, and who answers."""
+    """A documented route: method and path as the document spells them, its section, who answers, and its name."""
 
     method: str
     path: str
     section: str
-    handler: Handler
+    operation: Operation[Handler]
+    id: str
+
+    @property
+    def template(self) -> str:
+        """The path with its parameters in braces."""
+        return re.sub(r":(\w+)", r"{\1}", self.path)
 
 
 ROUTES = (
-    LegacyRoute("POST", "/auth/register", "1.1", accounts.register),
-    LegacyRoute("POST", "/auth/login", "1.2", accounts.login),
-    LegacyRoute("POST", "/auth/refresh", "1.3", accounts.refresh),
-    LegacyRoute("POST", "/auth/logout", "1.4", accounts.logout),
-    LegacyRoute("POST", "/auth/change_pass", "1.5", accounts.change_password),
-    LegacyRoute("GET", "/users/:id/profile", "2.1", profiles.by_id),
-    LegacyRoute("GET", "/users/username/:username", "2.2", profiles.by_username),
-    LegacyRoute("GET", "/users", "2.3", profiles.everyone),
-    LegacyRoute("GET", "/users/:username/public", "2.4", profiles.public),
-    LegacyRoute("GET", "/users/:username/tracks", "2.5", profiles.tracks),
-    LegacyRoute("GET", "/users/:username/audio-files", "2.6", profiles.audio_files),
-    LegacyRoute("PUT", "/users/:id/profile", "2.7", profiles.update),
-    LegacyRoute("POST", "/media/upload/avatar", "3.1", uploads.avatar),
-    LegacyRoute("POST", "/media/upload/track", "3.2", uploads.track),
-    LegacyRoute("POST", "/media/upload/cover", "3.3", uploads.cover),
-    LegacyRoute("GET", "/media/avatar/:userId", "3.4", files.avatar),
-    LegacyRoute("GET", "/media/track/:trackId", "3.5", files.track),
-    LegacyRoute("GET", "/media/cover/:trackId", "3.6", files.cover),
-    LegacyRoute("GET", "/media/file/:fileId", "3.7", files.file),
-    LegacyRoute("DELETE", "/media/file/:fileId", "3.8", files.delete),
-    LegacyRoute("DELETE", "/media/track/:trackId", "3.9", files.delete),
-    LegacyRoute("POST", "/social/follow/:userId", "4.1", follows.follow),
-    LegacyRoute("POST", "/social/unfollow/:userId", "4.2", follows.unfollow),
-    LegacyRoute("DELETE", "/social/unfollow/:userId", "4.2", follows.unfollow),
-    LegacyRoute("GET", "/social/followers/:userId", "4.3", follows.followers),
-    LegacyRoute("GET", "/social/following/:userId", "4.4", follows.following),
-    LegacyRoute("GET", "/social/isFollowing/:followerId/:followingId", "4.5", follows.is_following),
-    LegacyRoute("GET", "/social/profile/:username", "4.6", profiles.public),
-    LegacyRoute("GET", "/social/feed", "4.7", feed.of_user),
+    LegacyRoute("POST", "/auth/register", "1.1", accounts.register, "register"),
+    LegacyRoute("POST", "/auth/login", "1.2", accounts.login, "logIn"),
+    LegacyRoute("POST", "/auth/refresh", "1.3", accounts.refresh, "refreshTokens"),
+    LegacyRoute("POST", "/auth/logout", "1.4", accounts.logout, "logOut"),
+    LegacyRoute("POST", "/auth/change_pass", "1.5", accounts.change_password, "changePassword"),
+    LegacyRoute("GET", "/users/:id/profile", "2.1", profiles.by_id, "getProfile"),
+    LegacyRoute("GET", "/users/username/:username", "2.2", profiles.by_username, "getProfileByUsername"),
+    LegacyRoute("GET", "/users", "2.3", profiles.everyone, "listProfiles"),
+    LegacyRoute("GET", "/users/:username/public", "2.4", profiles.public, "getPublicProfile"),
+    LegacyRoute("GET", "/users/:username/tracks", "2.5", profiles.tracks, "getTracks"),
+    LegacyRoute("GET", "/users/:username/audio-files", "2.6", profiles.audio_files, "getAudioFiles"),
+    LegacyRoute("PUT", "/users/:id/profile", "2.7", profiles.update, "updateProfile"),
+    LegacyRoute("POST", "/media/upload/avatar", "3.1", uploads.avatar, "uploadAvatar"),
+    LegacyRoute("POST", "/media/upload/track", "3.2", uploads.track, "uploadTrack"),
+    LegacyRoute("POST", "/media/upload/cover", "3.3", uploads.cover, "uploadCover"),
+    LegacyRoute("GET", "/media/avatar/:userId", "3.4", files.avatar, "getAvatar"),
+    LegacyRoute("GET", "/media/track/:trackId", "3.5", files.track, "getTrack"),
+    LegacyRoute("GET", "/media/cover/:trackId", "3.6", files.cover, "getCover"),
+    LegacyRoute("GET", "/media/file/:fileId", "3.7", files.file, "getFile"),
+    LegacyRoute("DELETE", "/media/file/:fileId", "3.8", files.delete, "deleteFile"),
+    LegacyRoute("DELETE", "/media/track/:trackId", "3.9", files.delete, "deleteTrack"),
+    LegacyRoute("POST", "/social/follow/:userId", "4.1", follows.follow, "follow"),
+    LegacyRoute("POST", "/social/unfollow/:userId", "4.2", follows.unfollow, "unfollow"),
+    LegacyRoute("DELETE", "/social/unfollow/:userId", "4.2", follows.unfollow, "unfollowByDelete"),
+    LegacyRoute("GET", "/social/followers/:userId", "4.3", follows.followers, "getFollowers"),
+    LegacyRoute("GET", "/social/following/:userId", "4.4", follows.following, "getFollowing"),
+    LegacyRoute("GET", "/social/isFollowing/:followerId/:followingId", "4.5", follows.is_following, "isFollowing"),
+    LegacyRoute("GET", "/social/profile/:username", "4.6", profiles.public, "getSocialProfile"),
+    LegacyRoute("GET", "/social/feed", "4.7", feed.of_user, "getFeed"),
 )
 
 
@@ -65,7 +72,7 @@ def legacy_routes() -> list[Route]:
     """Return one Starlette route per path: a wrong method is answered with all the right ones (RFC 9110, 15.5.6)."""
     by_path: dict[str, dict[str, Handler]] = defaultdict(dict)
     for route in ROUTES:
-        by_path[re.sub(r":(\w+)", r"{\1}", route.path)][route.method] = route.handler
+        by_path[route.template][route.method] = route.operation.handler
     return [Route(path, _endpoint(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
 
 

@@ -10,10 +10,13 @@ import strawberry
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pet.domain.errors import Forbidden, Invalid, TooLarge
+from pet.domain.errors import Forbidden, Invalid, NotFound, TooLarge
 from pet.domain.limits import UPLOAD_AVATAR, UPLOAD_COVER, UPLOAD_TRACK, Bucket
 from pet.domain.media import AVATAR_MAX_BYTES, COVER_MAX_BYTES, TRACK_MAX_BYTES
 from pet.forms import Form, read_form
+from pet.openapi import operations
+from pet.openapi.operations import Described, Link, Token, answers
+from pet.rest_compat import shapes
 from pet.rest_compat.envelopes import success
 from pet.rest_compat.files import file_json
 from pet.schema import profiles, uploads
@@ -22,6 +25,15 @@ from pet.schema.files import MediaFile, Track
 from pet.schema.scalars import Upload
 
 OTHER = "other"
+
+IMAGES = ("image/jpeg", "image/png", "image/webp")
+AUDIO = ("audio/mpeg", "audio/wav", "audio/ogg", "audio/mp4", "audio/flac")
+
+NEXT = (
+    Link("getFile", "The bytes.", {"fileId": "$response.body#/file/fileId"}),
+    Link("deleteFile", "Delete it.", {"fileId": "$response.body#/file/fileId"}),
+    Link("getProfile", "Whose it is.", {"id": "$response.body#/file/userId"}),
+)
 
 BODIES_WITHOUT_FILES = {"", "application/json", "application/x-www-form-urlencoded"}
 
@@ -40,6 +52,16 @@ class Arrived:
         return self.form.fields.get("type") == OTHER
 
 
+@Described(
+    "Upload an avatar",
+    "It replaces the one before.",
+    token=Token.REQUIRED,
+    form=operations.Form(shapes.AvatarForm, IMAGES),
+    answer=answers(file=shapes.File),
+    refused=(NotFound,),
+    limit=UPLOAD_AVATAR,
+    links=(*NEXT, Link("getAvatar", "The image.", {"userId": "$response.body#/file/userId"})),
+)
 async def avatar(request: Request, call: DirectCall) -> Response:
     """3.1."""
     async with _arrived(request, call, UPLOAD_AVATAR, AVATAR_MAX_BYTES) as arrived:
@@ -49,6 +71,21 @@ async def avatar(request: Request, call: DirectCall) -> Response:
         return await _answer(arrived, payload.image)
 
 
+@Described(
+    "Upload a track",
+    "Artwork in its tags becomes its cover.",
+    token=Token.REQUIRED,
+    form=operations.Form(shapes.TrackForm, AUDIO),
+    answer=answers(file=shapes.File),
+    refused=(NotFound,),
+    limit=UPLOAD_TRACK,
+    links=(
+        *NEXT,
+        Link("getTrack", "The sound.", {"trackId": "$response.body#/file/fileId"}),
+        Link("deleteTrack", "Delete it.", {"trackId": "$response.body#/file/fileId"}),
+        Link("getCover", "Its cover.", {"trackId": "$response.body#/file/fileId"}),
+    ),
+)
 async def track(request: Request, call: DirectCall) -> Response:
     """3.2."""
     async with _arrived(request, call, UPLOAD_TRACK, TRACK_MAX_BYTES) as arrived:
@@ -58,6 +95,16 @@ async def track(request: Request, call: DirectCall) -> Response:
         return await _answer(arrived, payload.track)
 
 
+@Described(
+    "Upload a cover",
+    "With `trackId` it is that track's own; without, it serves every track of its uploader that has none.",
+    token=Token.REQUIRED,
+    form=operations.Form(shapes.CoverForm, IMAGES),
+    answer=answers(file=shapes.File),
+    refused=(NotFound,),
+    limit=UPLOAD_COVER,
+    links=(*NEXT, Link("getCover", "The image.", {"trackId": "$response.body#/file/fileId"})),
+)
 async def cover(request: Request, call: DirectCall) -> Response:
     """3.3: the added, optional `trackId` makes it that track's own."""
     async with _arrived(request, call, UPLOAD_COVER, COVER_MAX_BYTES) as arrived:

@@ -16,6 +16,7 @@ from pet.domain.sessions import TokenPair
 from pet.schema.call import Info
 from pet.schema.connections import After, First
 from pet.schema.errors import Payload
+from pet.schema.exports import DataExport, data_export_of
 from pet.schema.follows import FollowRequestConnection, follow_requests
 from pet.schema.profile_parts import RoleName
 from pet.schema.profiles import Profile
@@ -87,6 +88,10 @@ class User:
         listed = await info.context.services.accounts.sessions.listed(self.account.user_id)
         return [Session(entity=session) for session in listed]
 
+    @strawberry.field(description="The archive of everything that is kept of the person; null when there is none.")
+    async def data_export(self, info: Info) -> DataExport | None:
+        return await data_export_of(info, self.account.user_id)
+
     @strawberry.field(description="Who asks to follow, the newest request first.")
     async def follow_requests(self, info: Info, first: First = None, after: After = None) -> FollowRequestConnection:
         return await follow_requests(info, self.account.user_id, FollowList.REQUESTS, first, after)
@@ -130,7 +135,9 @@ class RegisterInput:
     username: str = strawberry.field(
         description="3 to 30 Latin letters, digits, dots, dashes and underscores; it never changes."
     )
-    password: str = strawberry.field(description="8 to 128 characters.")
+    password: str = strawberry.field(
+        description="8 to 128 characters; none of the commonest passwords, nor one's own email or username."
+    )
     role: RoleName | None = strawberry.field(default=None, description="musician or listener; without it: listener.")
 
 
@@ -147,7 +154,9 @@ class ChangePasswordInput:
     """Passwords."""
 
     old_password: str = strawberry.field(description="The password until now.")
-    new_password: str = strawberry.field(description="8 to 128 characters.")
+    new_password: str = strawberry.field(
+        description="8 to 128 characters; none of the commonest passwords, nor one's own email or username."
+    )
 
 
 @strawberry.type(description="The session that was opened or refreshed, or the mistakes.")
@@ -237,12 +246,33 @@ async def revoke_session(
     return SuccessPayload(success=True)
 
 
-async def delete_account(
-    info: Info, password: Annotated[str, strawberry.argument(description="The account's password, as the proof.")]
+async def revoke_sessions(
+    info: Info,
+    keep_current: Annotated[
+        bool, strawberry.argument(description="Whether the session of this request's token goes on.")
+    ] = True,
 ) -> SuccessPayload:
-    """Remove the viewer's account and everything that belongs to it."""
+    """End the viewer's sessions, all of them or all others."""
+    await info.context.services.accounts.sessions.revoke_all(info.context.required_viewer, keeps_current=keep_current)
+    return SuccessPayload(success=True)
+
+
+async def delete_account(
+    info: Info,
+    password: Annotated[str, strawberry.argument(description="The viewer's own password, as the proof.")],
+    user_id: Annotated[
+        strawberry.ID | None,
+        strawberry.argument(description="Whose account; without it the viewer's own. An admin may name anyone."),
+    ] = None,
+) -> SuccessPayload:
+    """Remove an account and everything that belongs to it."""
     context = info.context
-    await context.services.accounts.delete(context.client, context.required_viewer.user_id, password=password)
+    viewer, whose = context.required_viewer, parse_uuid(user_id) if user_id else None
+    if user_id and whose is None:
+        raise NotFound("User not found", field="userId")
+    await context.services.accounts.delete(
+        context.client, viewer, password=password, user_id=UserId(whose) if whose else None
+    )
     return SuccessPayload(success=True)
 
 

@@ -119,6 +119,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             status = HTTPStatus.NOT_ACCEPTABLE if isinstance(error, NotAcceptable) else STATUS[error.code]
             response = _refused(request, status, error.code, error.message)
             if isinstance(error, Unavailable):
+                log.warning(error.diagnosis, exc_info=error)
                 response.headers["Retry-After"] = str(error.retry_after_seconds)
             return response
 
@@ -127,7 +128,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         try:
             await self.run(socket)
         except Unavailable as error:
-            log.warning("an engine is down", exc_info=error)
+            log.warning(error.diagnosis, exc_info=error)
             await _close(socket, TRY_AGAIN_LATER, error.message)
         except Exception:
             log.exception("a WebSocket failed")
@@ -198,10 +199,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             files_limit=MAX_FILES,
             fields_limit=MAX_FIELDS,
             field_limit=MAX_OPERATIONS_FIELD,
+            announced=self._announced_files,
         )
         form = await raw.state.uploads.enter_async_context(reading)
         operations, places = (self.parse_json(form.fields.get(name, "null")) for name in ("operations", "map"))
         return place_files(operations, places, form.files)
+
+    def _announced_files(self, fields: Mapping[str, str]) -> int:
+        """Return how many files `map` speaks of; it comes before them, as the specification wants, or says nothing."""
+        return len(self.parse_json(fields["map"])) if "map" in fields else MAX_FILES
 
     def parse_json(self, data: str | bytes) -> dict[str, Any]:
         """Return an object; null, which stands for an absent one, is empty.

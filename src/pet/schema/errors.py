@@ -144,7 +144,7 @@ def translate(error: GraphQLError) -> None:
     if isinstance(cause, DomainError):
         error.extensions = {"code": cause.code.value, **_details(cause)}
         if isinstance(cause, Unavailable):
-            log.warning("an engine is down", exc_info=cause)
+            log.warning(cause.diagnosis, exc_info=cause)
     elif isinstance(cause, TimedOut):
         error.extensions = {"code": RequestCode.TIMEOUT.value}
     elif cause is not None and not isinstance(cause, GraphQLError | InvalidOperationTypeError):

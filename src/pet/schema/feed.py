@@ -91,7 +91,7 @@ class TrackPublished(Activity):
 
     @strawberry.field(description="The track; a deleted track leaves every feed.")
     def track(self) -> Track:
-        return Track(entity=self.file, is_private=self.view.is_private)
+        return Track(entity=self.file, view=self.view)
 
 
 @strawberry.type(description="Someone changed what others read of their profile.")
@@ -167,7 +167,7 @@ async def feed_page(info: Info, user_id: UserId, *, after: Position | None, limi
 
 
 async def activities(info: Info, entities: Sequence[ActivityEntity]) -> list[Activity | None]:
-    """Load what is needed to show activities, in their order; None for what is just being deleted."""
+    """Load what is needed to show activities, in their order; None for what is just being deleted or hidden."""
     loaders = info.context.loaders
     views = await loaders.profile.load_many([entity.actor_id for entity in entities])
     track_ids = [entity.track_id for entity in entities if entity.track_id]
@@ -184,7 +184,7 @@ def position_of_activity(activity: ActivityEntity) -> Position:
 
 
 def _shown(entity: ActivityEntity, view: ProfileView | None, file: FileEntity | None) -> Activity | None:
-    if view is None:
+    if view is None or not view.is_full:
         return None
     if entity.action is Action.PROFILE_UPDATED:
         return ProfileUpdated(entity=entity, view=view)

@@ -47,10 +47,10 @@ class MediaMetadata:
 
 @strawberry.type
 class StoredFile:
-    """What a file of any type shows, with the owner's privacy known; not a type of the schema by itself."""
+    """What a file of any type shows, with the view of its owner; not a type of the schema by itself."""
 
     entity: strawberry.Private[FileEntity]
-    is_private: strawberry.Private[bool]
+    view: strawberry.Private[ProfileView]
 
     @strawberry.field(description="The id that the REST routes use.")
     def file_id(self) -> strawberry.ID:
@@ -70,7 +70,7 @@ class StoredFile:
 
     @strawberry.field(description="Where the bytes are; signed, and good for hours, where the owner is private.")
     def url(self, info: Info) -> str:
-        return info.context.services.links.file(self.entity, info.context.viewer, is_private=self.is_private)
+        return info.context.services.links.file(self.entity, info.context.viewer, is_private=self.view.is_private)
 
     @strawberry.field(description="When it was uploaded.")
     def created_at(self) -> datetime:
@@ -142,7 +142,7 @@ class Track(StoredFile, Node):
         if not self.entity.cover_file_id and not await info.context.loaders.newest_cover.load(self.entity.user_id):
             return None
         links = info.context.services.links
-        return links.track_cover(self.entity, info.context.viewer, is_private=self.is_private)
+        return links.track_cover(self.entity, info.context.viewer, is_private=self.view.is_private)
 
     @strawberry.field(description="Plays: one per listener in 30 minutes, the owner's own not counted.")
     def play_count(self) -> int:
@@ -157,10 +157,10 @@ class Track(StoredFile, Node):
         return None
 
     @strawberry.field(description="Who published the track.")
-    async def owner(self, info: Info) -> Annotated[Profile, strawberry.lazy("pet.schema.profiles")]:
-        from pet.schema.profiles import Profile, existing_view  # noqa: PLC0415 - tracks and people refer to each other
+    def owner(self) -> Annotated[Profile, strawberry.lazy("pet.schema.profiles")]:
+        from pet.schema.profiles import Profile  # noqa: PLC0415 - tracks and people refer to each other
 
-        return Profile(view=await existing_view(info, self.entity.user_id))
+        return Profile(view=self.view)
 
 
 @strawberry.type(description="A track in a list.")
@@ -212,7 +212,7 @@ async def track(
     if file is None or file.type is not FileType.TRACK:
         return None
     owner = await info.context.loaders.profile.load(file.user_id)
-    return Track(entity=file, is_private=owner.is_private) if owner and owner.is_full else None
+    return Track(entity=file, view=owner) if owner and owner.is_full else None
 
 
 async def files_page(
@@ -230,11 +230,12 @@ async def track_connection(info: Info, view: ProfileView, first: int | None, aft
     limit, position = asked(kind, first, after)
     page = await files_page(info, view, FileList.TRACKS, after=position, limit=limit)
     edges = [
-        TrackEdge(cursor=cursor, node=Track(entity=file, is_private=view.is_private))
+        TrackEdge(cursor=cursor, node=Track(entity=file, view=view))
         for cursor, file in zip(cursors(kind, page, position_of_file), page.items, strict=True)
     ]
-    total = view.profile.stats.tracks if view.is_full else 0
-    return TrackConnection(edges=edges, page_info=page_info(edges, page, after=position), total_count=total)
+    return TrackConnection(
+        edges=edges, page_info=page_info(edges, page, after=position), total_count=view.list_sizes.tracks
+    )
 
 
 async def media_file_connection(
@@ -245,7 +246,7 @@ async def media_file_connection(
     limit, position = asked(kind, first, after)
     page = await files_page(info, view, FileList.AUDIO, after=position, limit=limit)
     edges = [
-        MediaFileEdge(cursor=cursor, node=MediaFile(entity=file, is_private=view.is_private))
+        MediaFileEdge(cursor=cursor, node=MediaFile(entity=file, view=view))
         for cursor, file in zip(cursors(kind, page, position_of_file), page.items, strict=True)
     ]
     return MediaFileConnection(view=view, edges=edges, page_info=page_info(edges, page, after=position))

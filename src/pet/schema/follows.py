@@ -11,6 +11,7 @@ from pet.domain.errors import Invalid
 from pet.domain.follows import Follow as FollowEntity
 from pet.domain.follows import FollowList, FollowState
 from pet.domain.ids import UserId, parse_uuid
+from pet.domain.visibility import may_see_follow
 from pet.schema.call import Info
 from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
 from pet.schema.errors import Payload
@@ -125,7 +126,7 @@ async def is_following(info: Info, follower_id: UserIdArgument, following_id: Us
     if follower is None or followed is None:
         return False
     views = await info.context.loaders.profile.load_many([UserId(follower), UserId(followed)])
-    if not any(view and view.is_full for view in views):
+    if not may_see_follow(*views):
         return False
     states = await info.context.services.follows.states(UserId(follower), [UserId(followed)])
     return states.get(UserId(followed)) is FollowState.FOLLOWING

@@ -9,6 +9,7 @@ import strawberry
 
 from pet.domain.errors import Invalid
 from pet.domain.ids import FileId
+from pet.domain.permissions import owns
 from pet.domain.profiles import UNSET, ProfileChange, Unset
 from pet.schema.call import Info
 from pet.schema.errors import Payload
@@ -89,7 +90,7 @@ async def _own_image(info: Info, url: str | Unset | None) -> FileId | Unset | No
     services = info.context.services
     file_id = services.links.own_image(url)
     file = await services.files.cover_for(file_id) or await services.files.find(file_id) if file_id else None
-    if file is None or file.width is None or file.user_id != info.context.required_viewer.user_id:
+    if file is None or file.width is None or not owns(info.context.required_viewer, file.user_id):
         raise Invalid("coverImageUrl must be the URL of an image that you have uploaded here.", field="coverImageUrl")
     return file.file_id
 

@@ -32,8 +32,8 @@ class FollowStateName(Enum):
 
     @classmethod
     def of(cls, state: FollowState | None) -> FollowStateName:
-        """Return the name of a state; None is the absence of a follow."""
-        return cls(state.value) if state else cls.NONE
+        """Return the name of a state; NONE for the absence of a follow, and for whoever is kept out."""
+        return cls.NONE if state in (None, FollowState.BLOCKED) else cls(state.value)
 
 
 @strawberry.type(description="Counters. They follow every change at once.")

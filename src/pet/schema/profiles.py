@@ -7,11 +7,11 @@ from typing import Annotated
 
 import strawberry
 
-from pet.domain.errors import Forbidden, NotFound
+from pet.domain.errors import NotFound
 from pet.domain.follows import Follow, FollowList
 from pet.domain.ids import UserId, parse_uuid
 from pet.domain.paging import Page, Position
-from pet.domain.stats import Stats
+from pet.domain.permissions import require_auditor
 from pet.domain.visibility import ProfileView
 from pet.schema.call import Info
 from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
@@ -77,18 +77,16 @@ class Profile(Node):
         description="The counters recomputed from what they count. For admins: FORBIDDEN for anyone else."
     )
     async def stats_audit(self, info: Info) -> StatsAudit | None:
-        if not info.context.required_viewer.is_admin:
-            raise Forbidden("Only admins may audit counters.")
+        require_auditor(info.context.required_viewer)
         return StatsAudit.of(await info.context.services.audit.verdict(self.view.user_id))
 
     @strawberry.field(description="Whether this is the profile of the token's user.")
-    def viewer_is_self(self, info: Info) -> bool:
-        viewer = info.context.viewer
-        return viewer is not None and viewer.user_id == self.view.user_id
+    def viewer_is_self(self) -> bool:
+        return self.view.is_own
 
     @strawberry.field(description="How the token's user stands to this person; NONE without a token.")
-    async def viewer_follow_state(self, info: Info) -> FollowStateName:
-        return FollowStateName.of(await info.context.loaders.follow_state.load(self.view.user_id))
+    def viewer_follow_state(self) -> FollowStateName:
+        return FollowStateName.of(self.view.state)
 
     @strawberry.field(description="About the person, at most 2,000 characters.")
     def bio(self) -> str | None:
@@ -272,8 +270,7 @@ async def _follow_connection(
         )
         if other
     ]
-    stats = view.profile.stats if view.is_full else Stats()
-    total = stats.followers if which is FollowList.FOLLOWERS else stats.following
+    total = view.list_sizes.followers if which is FollowList.FOLLOWERS else view.list_sizes.following
     return FollowConnection(edges=edges, page_info=page_info(edges, page, after=position), total_count=total)
 
 

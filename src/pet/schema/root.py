@@ -21,9 +21,12 @@ from pet.schema.accounts import (
     refresh_session,
     register,
     revoke_session,
+    revoke_sessions,
 )
+from pet.schema.blocks import BlockConnection, BlockPayload, UnblockPayload, block, blocks, unblock
 from pet.schema.errors import Payload, UserErrors
 from pet.schema.executing import OperationRules, Schema
+from pet.schema.exports import ExportMyDataPayload, export_my_data
 from pet.schema.feed import Activity, ActivityConnection, ProfileUpdated, TrackPublished, feed, feed_activity
 from pet.schema.files import Track, track
 from pet.schema.follows import (
@@ -54,6 +57,7 @@ from pet.schema.uploads import (
     upload_cover,
     upload_track,
 )
+from pet.schema.view_as import view_as
 
 DEFAULT_RULES = OperationRules()
 
@@ -73,6 +77,15 @@ class Query:
     )
     is_following: bool = strawberry.field(
         resolver=is_following, description="Whether one person follows another, as far as the viewer may know."
+    )
+    blocks: BlockConnection = strawberry.field(
+        resolver=blocks, description="Whom the viewer has blocked, the newest block first. Needs a token."
+    )
+    view_as: Profile | None = strawberry.field(
+        resolver=view_as,
+        description="The viewer's own profile as somebody else sees it, by the rules that decide when they look; null"
+        " where there is no such person. Links are signed for the viewer, and people beyond the profile (followers, for"
+        " one) are shown as the viewer sees them. Needs a token.",
     )
     node: Node | None = strawberry.field(resolver=node, description="Any object by its global id, or null.")
     server_info: ServerInfo = strawberry.field(
@@ -104,8 +117,19 @@ class Mutation:
         change_password, SuccessPayload, "Change one's password; every other session ends."
     )
     revoke_session: SuccessPayload | None = _mutation(revoke_session, SuccessPayload, "End one of one's own sessions.")
+    revoke_sessions: SuccessPayload | None = _mutation(
+        revoke_sessions, SuccessPayload, "End all of one's own other sessions, or all of them: log out everywhere."
+    )
     delete_account: SuccessPayload | None = _mutation(
-        delete_account, SuccessPayload, "Remove one's account and everything that belongs to it."
+        delete_account,
+        SuccessPayload,
+        "Remove one's account and everything that belongs to it. An admin may remove anyone's.",
+    )
+    export_my_data: ExportMyDataPayload | None = _mutation(
+        export_my_data,
+        ExportMyDataPayload,
+        "Have an archive of one's own data made, in the background; `me.dataExport` tells how it stands. One is made at"
+        " a time and one a day: asked for sooner, that one is returned.",
     )
     update_profile: UpdateProfilePayload | None = _mutation(
         update_profile, UpdateProfilePayload, "Change one's own profile."
@@ -134,6 +158,15 @@ class Mutation:
     )
     decline_follow: DeclineFollowPayload | None = _mutation(
         decline_follow, DeclineFollowPayload, "Refuse someone who asked to follow."
+    )
+    block: BlockPayload | None = _mutation(
+        block,
+        BlockPayload,
+        "Keep someone out: they see no more than the card and cannot follow; follows and requests between the two end,"
+        " in both directions. Whoever is not logged in still sees what everyone sees.",
+    )
+    unblock: UnblockPayload | None = _mutation(
+        unblock, UnblockPayload, "Block someone no longer; the follows do not come back."
     )
 
 

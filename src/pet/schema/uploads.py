@@ -71,7 +71,7 @@ async def upload_track(
     viewer = info.context.required_viewer
     uploads = info.context.services.uploads
     entity = await uploads.track(viewer, info.context.client, file, title=title, cover=cover)
-    return TrackPayload(track=Track(entity=entity, is_private=await _is_private(info, entity)))
+    return TrackPayload(track=Track(entity=entity, view=await existing_view(info, entity.user_id)))
 
 
 async def upload_other_audio(info: Info, file: Upload | None) -> MediaFile:
@@ -111,7 +111,7 @@ async def upload_cover(
         await _require_visible(info, bound, "Track not found", "trackId")
     published = await info.context.services.uploads.cover(viewer, info.context.client, file, track_id=bound)
     image = await media_file(info, published.image)
-    track = Track(entity=published.track, is_private=image.is_private) if published.track else None
+    track = Track(entity=published.track, view=image.view) if published.track else None
     return UploadCoverPayload(image=image, track=track)
 
 
@@ -129,7 +129,7 @@ async def update_track(
     found = FileId(_known(file_id, "Track not found", "fileId"))
     await _require_visible(info, found, "Track not found", "fileId")
     entity = await info.context.services.files.update_track(viewer, found, TrackChange(**given))
-    return TrackPayload(track=Track(entity=entity, is_private=await _is_private(info, entity)))
+    return TrackPayload(track=Track(entity=entity, view=await existing_view(info, entity.user_id)))
 
 
 async def delete_media(info: Info, file_id: FileIdArgument) -> DeleteMediaPayload:
@@ -143,7 +143,7 @@ async def delete_media(info: Info, file_id: FileIdArgument) -> DeleteMediaPayloa
 
 async def media_file(info: Info, entity: FileEntity) -> MediaFile:
     """Return a file of someone's as GraphQL shows it."""
-    return MediaFile(entity=entity, is_private=await _is_private(info, entity))
+    return MediaFile(entity=entity, view=await existing_view(info, entity.user_id))
 
 
 async def _require_visible(info: Info, file_id: FileId, message: str, field: str) -> None:
@@ -156,10 +156,6 @@ async def _require_visible(info: Info, file_id: FileId, message: str, field: str
     file = await services.files.find(file_id)
     if file and not await services.visibility.may_see(info.context.viewer, file.user_id):
         raise NotFound(message, field=field)
-
-
-async def _is_private(info: Info, entity: FileEntity) -> bool:
-    return (await existing_view(info, entity.user_id)).is_private
 
 
 def _known(text: str, message: str, field: str) -> str:

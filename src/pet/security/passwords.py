@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -16,46 +17,22 @@ import argon2
 from argon2.exceptions import VerifyMismatchError
 
 from pet.domain.errors import Service, Unavailable
+from pet.hashing_costs import HashingCosts
 
 T = TypeVar("T")
-
-MEMORY_KIB = 19 * 1024
-TIME_COST = 2
-PARALLELISM = 1
-"""The minimum that OWASP's Password Storage Cheat Sheet gives for argon2id: 19 MiB, two passes, one lane."""
-
-THREADS = 2
-"""A flood of logins takes two cores and 38 MiB at most."""
-
-WAITING = 64
-"""About a second and a half of work on one core; whoever came later would wait in vain."""
 
 NICENESS = 10
 
 
 class Argon2Hasher:
-    """Hashes in two threads of low priority; at most `waiting` callers wait for one of them.
+    """Hashes in a few threads of low priority; a bounded number of callers waits for one of them."""
 
-    Args:
-        memory_kib: the memory of one hash.
-        time_cost: the passes over it.
-        parallelism: the lanes of one hash.
-        waiting: how many may wait while both threads work.
-    """
-
-    def __init__(
-        self,
-        *,
-        memory_kib: int = MEMORY_KIB,
-        time_cost: int = TIME_COST,
-        parallelism: int = PARALLELISM,
-        waiting: int = WAITING,
-    ) -> None:
-        self._argon2 = _argon2(memory_kib, time_cost, parallelism)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2", initializer=_lower_priority)
-        self._capacity = THREADS + waiting
+    def __init__(self, costs: HashingCosts = HashingCosts()) -> None:  # noqa: B008 - it never changes
+        self._argon2 = _argon2(costs)
+        self._threads = ThreadPoolExecutor(costs.threads, thread_name_prefix="argon2", initializer=_lower_priority)
+        self._capacity = costs.threads + costs.waiting
         self._busy = 0
-        self._nobodys_hash = _nobodys_hash(memory_kib, time_cost, parallelism)
+        self._nobodys_hash = _nobodys_hash(costs)
 
     async def hash(self, password: str) -> str:
         """Return a new salted hash; Unavailable when too many are waiting."""
@@ -90,14 +67,24 @@ class Argon2Hasher:
             self._busy -= 1
 
 
-def _argon2(memory_kib: int, time_cost: int, parallelism: int) -> argon2.PasswordHasher:
-    return argon2.PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
+def measured_seconds(costs: HashingCosts, *, rounds: int = 3) -> float:
+    """Return the processor time of one hash on this machine, the best of some rounds; it does not count other work."""
+    argon2_hasher, seconds = _argon2(costs), []
+    for _ in range(rounds):
+        began = time.process_time()
+        argon2_hasher.hash(b"correct horse")
+        seconds.append(time.process_time() - began)
+    return min(seconds)
+
+
+def _argon2(costs: HashingCosts) -> argon2.PasswordHasher:
+    return argon2.PasswordHasher(time_cost=costs.passes, memory_cost=costs.memory_kib, parallelism=costs.lanes)
 
 
 @cache
-def _nobodys_hash(memory_kib: int, time_cost: int, parallelism: int) -> str:
+def _nobodys_hash(costs: HashingCosts) -> str:
     """Return the hash of a password that nobody knows; one does for the whole process."""
-    return _argon2(memory_kib, time_cost, parallelism).hash(secrets.token_bytes(16))
+    return _argon2(costs).hash(secrets.token_bytes(16))
 
 
 def _encoded(password: str) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -14,6 +16,7 @@ from pet.domain.ids import SessionId, UserId
 from pet.domain.sessions import REFRESH_LIFETIME
 from pet.domain.tokens import ACCESS_LIFETIME, AccessClaims, RefreshClaims
 from pet.security.keys import derive_key
+from pet.security.signing_keys import Private, Public, SigningKey
 
 KEY_PURPOSE = "session tokens"
 ALGORITHM = "HS256"
@@ -38,21 +41,37 @@ class _Kind(StrEnum):
     def lifetime(self) -> timedelta:
         return ACCESS_LIFETIME if self is _Kind.ACCESS else REFRESH_LIFETIME
 
-    @property
-    def header(self) -> dict[str, str]:
-        return {"alg": ALGORITHM, "typ": f"{self}+jwt"}
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What signs and what verifies, by one algorithm; without a name (`kid`) it is the one derived from the secret."""
+
+    kid: str | None
+    algorithm: str
+    signs: bytes | Private | None
+    verifies: bytes | Public
+
+    def header(self, kind: _Kind) -> dict[str, str]:
+        named = {"kid": self.kid} if self.kid else {}
+        return {"alg": self.algorithm, "typ": f"{kind}+jwt", **named}
 
 
 class JwtSigner:
-    """Signs tokens with a key of its own, derived from the secret.
+    """Signs tokens with the first of some key pairs, or without any by HS256 with a key derived from the secret.
+
+    With key pairs nothing that the secret signs is taken for a token.
 
     Args:
         secret: at least 32 bytes, the same in all processes.
         issuer: the claim `iss`; tokens of another issuer are refused.
+        keys: key pairs whose tokens are read; the first has its private half.
     """
 
-    def __init__(self, secret: bytes, issuer: str) -> None:
-        self._key = derive_key(secret, KEY_PURPOSE)
+    def __init__(self, secret: bytes, issuer: str, *, keys: Sequence[SigningKey] = ()) -> None:
+        derived = derive_key(secret, KEY_PURPOSE)
+        pairs = [_Key(key.kid, key.algorithm, key.private, key.public) for key in keys]
+        ring = pairs or [_Key(None, ALGORITHM, derived, derived)]
+        self._signing, self._ring = ring[0], {key.kid: key for key in ring}
         self._issuer = issuer
 
     def issue_access(self, user_id: UserId, session_id: SessionId, now: datetime) -> tuple[str, datetime]:
@@ -87,29 +106,34 @@ class JwtSigner:
             "sid": session_id,
             "jti": token_id,
         }
-        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=kind.header)
+        key = self._signing
+        if key.signs is None:
+            raise ValueError("the first of the keys has no private half")
+        return jwt.encode(claims, key.signs, algorithm=key.algorithm, headers=key.header(kind))
 
     def _read(self, kind: _Kind, token: str) -> dict[str, str]:
         """Return the textual claims of a token of one kind.
 
-        The header must be exactly ours: no key, no critical extension, no other algorithm is ever looked at.
+        The header names one of our keys and nothing more: the algorithm is that of the key, whatever the header says,
+        and no key, address or critical extension in it is ever looked at.
         """
         if len(token) > MAX_TOKEN_CHARACTERS or not _COMPACT.fullmatch(token):
             raise Unauthenticated(_REFUSED)
         try:
+            key = self._ring[jwt.get_unverified_header(token).get("kid")]
             decoded = jwt.decode_complete(
                 token,
-                self._key,
-                algorithms=[ALGORITHM],
+                key.verifies,
+                algorithms=[key.algorithm],
                 issuer=self._issuer,
                 audience=AUDIENCE,
                 leeway=LEEWAY,
                 options={"require": REQUIRED_CLAIMS, "strict_aud": True},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, KeyError) as error:
             raise Unauthenticated(_REFUSED) from error
         claims = {name: decoded["payload"][name] for name in ("typ", "sub", "sid", "jti")}
-        is_ours = decoded["header"] == kind.header and claims["typ"] == kind.value
+        is_ours = decoded["header"] == key.header(kind) and claims["typ"] == kind.value
         if not is_ours or not all(isinstance(value, str) for value in claims.values()):
             raise Unauthenticated(_REFUSED)
         return claims

@@ -15,7 +15,7 @@ import pytest
 from pet.domain.errors import NotFound, Unavailable
 from pet.domain.media import MIB
 from pet.domain.times import utc_now
-from pet.storage.blobs.folder import FolderBlobs, _StagedFile, open_folder
+from pet.storage.blobs.folder import READ_BYTES, FolderBlobs, _StagedFile, open_folder
 
 WRITER = """
 import asyncio, sys
@@ -180,7 +180,7 @@ async def test_a_reader_who_stops_holds_no_file(blobs: FolderBlobs) -> None:
     await keep(blobs, "tracks/one", b"x" * 3 * MIB)
     before = open_files()
     chunks = blobs.read("tracks/one", 0, 3 * MIB)
-    assert len(await anext(chunks)) == MIB
+    assert len(await anext(chunks)) == READ_BYTES
     assert open_files() == before
 
 
@@ -204,6 +204,14 @@ async def test_a_disk_that_fails_means_that_the_service_is_down(blobs: FolderBlo
     with pytest.raises(Unavailable, match="Media Service is temporarily unavailable"):
         await keep(blobs, "tracks/one", b"1")
     assert files(root) == ["staging"]
+
+
+async def test_a_folder_that_takes_nothing_more_has_no_room_and_answers(blobs: FolderBlobs, root: Path) -> None:
+    await keep(blobs, "tracks/one", b"1")
+    assert (await blobs.answers(), await blobs.has_room()) == (True, True)
+    (root / "staging").rmdir()
+    (root / "staging").write_text("a file where the folder should be")
+    assert (await blobs.answers(), await blobs.has_room()) == (True, False)
 
 
 async def test_a_full_disk_refuses_the_upload_and_leaves_nothing(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -138,6 +139,15 @@ async def test_a_reader_may_be_slower_than_any_deadline(blobs: S3Blobs, s3_bucke
             if taken < MIB:
                 await asyncio.sleep(1.2)
     assert taken == len(content)
+
+
+async def test_a_spool_that_takes_nothing_more_has_no_room_and_the_store_answers(
+    blobs: S3Blobs, tmp_path: Path
+) -> None:
+    assert (await blobs.answers(), await blobs.has_room(), spooled(tmp_path)) == (True, True, [])
+    shutil.rmtree(tmp_path / "spool")
+    assert (await blobs.answers(), await blobs.has_room()) == (True, False)
+    (tmp_path / "spool").mkdir()
 
 
 async def test_a_sweep_removes_what_is_old_in_any_number(blobs: S3Blobs, s3_bucket: Bucket) -> None:

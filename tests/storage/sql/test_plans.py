@@ -27,6 +27,14 @@ HERE = Position(NOON, "0" * 36)
 STRANGER = Viewer(BOB, Role.LISTENER)
 Read = Callable[[Store], Awaitable[object]]
 
+
+async def follow_and_block(store: Store) -> None:
+    """Begin a follow and end it by a block, of two who are there."""
+    star, fan = await store.profile("star"), await store.profile("fan")
+    await store.follow(fan, star)
+    await store.block(star, fan)
+
+
 IN_ORDER: dict[str, Read] = {
     "people": lambda s: s.profiles.page(after=None, limit=20),
     "people_onwards": lambda s: s.profiles.page(after=HERE, limit=20),
@@ -44,9 +52,11 @@ IN_ORDER: dict[str, Read] = {
     "following": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWING, after=None, limit=20),
     "requests": lambda s: s.follows.pages([ANN, BOB], FollowList.REQUESTS, after=None, limit=20),
     "sent_requests": lambda s: s.follows.pages([ANN, BOB], FollowList.SENT_REQUESTS, after=None, limit=20),
+    "blocks": lambda s: s.follows.pages([ANN, BOB], FollowList.BLOCKS, after=HERE, limit=20),
     "states": lambda s: s.follows.states(ANN, [BOB]),
     "following_ids": lambda s: s.follows.following_ids([ANN, BOB]),
     "activity_by_id": lambda s: s.activities.find(ObjectId("a")),
+    "activities_of_one": lambda s: s.activities.of_actor(ANN, after=HERE, limit=20),
     "waiting": lambda s: s.outbox.waiting(limit=20),
     "waiting_of_user": lambda s: s.outbox.waiting(ANN, upto=EventId("z"), limit=20),
     "troubled": lambda s: s.outbox.troubled(limit=20),
@@ -60,6 +70,8 @@ IN_ORDER: dict[str, Read] = {
     "session": lambda s: s.sessions.find(SessionId("a")),
     "sessions": lambda s: s.sessions.of_user(ANN, NOON),
     "open_sessions": lambda s: s.sessions.open_among([SessionId("a"), SessionId("b")], NOON),
+    "export_of_user": lambda s: s.exports.find(ANN),
+    "ended_exports": lambda s: s.exports.ended(now=NOON, limit=20),
 }
 SORTED: dict[str, Read] = {
     "search": lambda s: s.profiles.page(after=None, limit=20, search="an"),
@@ -77,8 +89,15 @@ CHANGES: dict[str, Read] = {
     "mark_published": lambda s: s.outbox.mark_published([EventId("a"), EventId("b")]),
     "trim_plays": lambda s: s.plays.trim(before=NOON),
     "purge": lambda s: s.projections.purge(ANN),
+    "purge_plays": lambda s: s.plays.purge(ANN),
     "remove_file": lambda s: s.files.remove(FileId("000000000001"), after(5)),
+    "forget_account": lambda s: s.accounts.forget(ANN),
+    "claim_export": lambda s: s.exports.claim(now=NOON, until=after(5)),
+    "end_exports": lambda s: s.exports.end(now=NOON),
+    "end_exports_of_user": lambda s: s.exports.end(now=NOON, user_id=ANN),
     "unfollow": lambda s: s.follows.remove(ANN, BOB, only=None, at=NOON),
+    "follow_and_block": follow_and_block,
+    "unblock": lambda s: s.follows.unblock(BOB, ANN),
     "profile": lambda s: s.profile("newcomer"),
 }
 

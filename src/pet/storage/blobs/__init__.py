@@ -19,7 +19,10 @@ class OpenBlobs(Blobs, Protocol):
         """The folder that holds everything; None for a store, which may have users that this machine does not see."""
 
     async def answers(self) -> bool:
-        """Tell whether the place can be used at this moment."""
+        """Tell whether the place can be read at this moment."""
+
+    async def has_room(self) -> bool:
+        """Tell whether uploads find a disk of this machine that takes bytes: a full one may still be read from."""
 
     async def lend(self, key: str, method: str) -> str | None:
         """Return a URL by which anyone may GET or HEAD an object for an hour; None when nobody else can reach it."""

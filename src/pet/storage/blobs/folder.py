@@ -24,8 +24,12 @@ from pet.domain.ids import new_uuid7
 from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
+from pet.storage.space import unavailable
 
 CHUNK_BYTES = MIB
+READ_BYTES = MIB // 4
+"""A listener who pauses keeps about two of these in memory, in the buffers of the connection. Each is a trip to a
+thread, so that smaller ones would make every download slower."""
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -61,13 +65,18 @@ class FolderBlobs:
         return self._root
 
     async def answers(self) -> bool:
-        """Tell whether something can be written: a full or missing disk may still be read from."""
+        """Tell whether the folder is there and can be read."""
+        return await anyio.to_thread.run_sync(_is_readable, self._root)
+
+    async def has_room(self) -> bool:
+        """Tell whether something can be written: a full disk may still be read from."""
         try:
             async with self.stage() as staged:
                 await staged.write(b"ready?")
-        except (Unavailable, OSError):
+                async with staged.local_path():  # only now it is written
+                    return True
+        except Unavailable:
             return False
-        return True
 
     async def lend(self, key: str, method: str) -> str | None:
         """Return None: nobody but this machine reaches a folder."""
@@ -98,11 +107,8 @@ class FolderBlobs:
         removed in between, the next chunk raises NotFound.
         """
         end = min(end, await self.size(key))
-        for offset in range(start, end, CHUNK_BYTES):
-            with _translated():
-                upto = min(offset + CHUNK_BYTES, end)
-                chunk = await obstore.get_range_async(self._store, key, start=offset, end=upto)
-            yield bytes(chunk)
+        for offset in range(start, end, READ_BYTES):
+            yield await self._piece(key, offset, min(offset + READ_BYTES, end))
 
     async def remove(self, key: str) -> None:
         """Remove an object; removing what is not there does nothing."""
@@ -118,6 +124,11 @@ class FolderBlobs:
                     if found["last_modified"] < newest and await self._delete(found["path"]):
                         removed += 1
         return removed
+
+    async def _piece(self, key: str, start: int, end: int) -> bytes:
+        """Read; the library's own copy of the bytes goes at once."""
+        with _translated():
+            return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
 
     async def _delete(self, path: str) -> bool:
         """Remove an object; tell whether it was there."""
@@ -244,7 +255,7 @@ async def _in_thread(work: Callable[[*Arguments], None], *arguments: *Arguments)
     try:
         await anyio.to_thread.run_sync(work, *arguments)
     except OSError as error:
-        raise Unavailable(Service.MEDIA) from error
+        raise unavailable(Service.MEDIA, error) from error
 
 
 @contextmanager
@@ -256,6 +267,15 @@ def _translated() -> Iterator[None]:
         raise NotFound("File not found") from error
     except (BaseError, OSError) as error:
         raise Unavailable(Service.MEDIA) from error
+
+
+def _is_readable(folder: Path) -> bool:
+    """Tell whether a folder can be listed; one that was removed is made again, as an upload would do."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def _sync_folder(folder: Path) -> None:

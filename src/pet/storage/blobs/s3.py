@@ -86,6 +86,17 @@ class S3Blobs:
             return False
         return True
 
+    async def has_room(self) -> bool:
+        """Tell whether the spool takes bytes; a store has no end."""
+        trial = Spool(self._spool / new_uuid7())
+        try:
+            await anyio.to_thread.run_sync(trial.append, b"ready?")
+        except Unavailable:
+            return False
+        finally:
+            await anyio.to_thread.run_sync(trial.remove)
+        return True
+
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[StagedBlob]:
         """Open a temporary object; leaving the context removes what was not kept, whatever happened."""

@@ -9,8 +9,9 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
-from pet.domain.errors import Service, Unavailable
+from pet.domain.errors import Service
 from pet.domain.media import MIB
+from pet.storage.space import unavailable
 
 HEAD_BYTES = 24 * MIB
 """Room for the largest picture of a FLAC file (16 MiB) and more before the first frame of sound."""
@@ -97,7 +98,7 @@ class Spool:
                 file.seek(position)
                 file.write(content)
         except OSError as error:
-            raise Unavailable(Service.MEDIA) from error
+            raise unavailable(Service.MEDIA, error) from error
 
     def _drop(self, path: Path) -> None:
         with self._lock:

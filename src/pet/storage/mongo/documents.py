@@ -137,7 +137,7 @@ class BlobReservationDocument(Document):
 
 
 class FollowDocument(Document):
-    """A follow, or a request to follow; no activity of the followed one is newer than `newest_ms`."""
+    """A follow, a request to follow, or a block of it; no activity of the followed one is newer than `newest_ms`."""
 
     id: str  # type: ignore[assignment]
     follower_id: str
@@ -213,13 +213,14 @@ class PlayDocument(Document):
     """When a listener's play of a track last counted; `_id` is the track and the listener."""
 
     id: str  # type: ignore[assignment]
+    listener: str
     played_ms: int
 
     class Settings:
         """The collection and its indexes."""
 
         name = "plays"
-        indexes: ClassVar = [_index("play_by_time", "played_ms")]
+        indexes: ClassVar = [_index("play_by_time", "played_ms"), _index("play_by_listener", "listener")]
 
 
 class PlayLedgerDocument(Document):

@@ -79,6 +79,7 @@ class MongoProjections:
         while await self._db.atomically(lambda mongo: _remove_follows(mongo, user_id)):
             pass
         await self._db.delete_in_steps(ActivityDocument, {"actor_id": user_id})
+        await self._db.delete_in_steps(ProfileUpdateDocument, {"user_id": user_id})
 
     async def trim(self, *, before: datetime) -> None:
         """See `Projections.trim`."""
@@ -103,8 +104,9 @@ async def _(effect: CreateProfile, mongo: Operations) -> None:
     )
     if await _is_purged(mongo, effect.user_id, to_milliseconds(effect.at)):
         return
-    stale = {"username_key": identity_key(effect.username), "_id": {"$ne": effect.user_id}}
-    await mongo.delete(ProfileDocument, stale)
+    others = {"username_key": identity_key(effect.username), "_id": {"$ne": effect.user_id}}
+    if await mongo.row(ProfileDocument, others, fields={"_id": 1}):
+        raise TooEarly(f"The username of {effect.user_id} is still that of a profile which is being removed.")
     await insert_profile(mongo, profile)
 
 
@@ -198,7 +200,6 @@ async def _remove_profile(mongo: Operations, user_id: str, at_ms: int) -> None:
     change = {"$set": {"applied_ms": at_ms, "is_purged": True}, **LOCK}
     await mongo.replace(AppliedEventDocument, {"_id": user_id}, change, upsert=True)
     await mongo.delete(ProfileDocument, {"_id": user_id})
-    await mongo.delete(ProfileUpdateDocument, {"user_id": user_id})
 
 
 async def _remove_follows(mongo: Operations, user_id: str) -> bool:

@@ -9,10 +9,12 @@ from beanie import Document
 from pet.domain.errors import Service
 from pet.domain.events import Event, TrackUploaded
 from pet.domain.feed import Action, Activity
+from pet.domain.follows import FollowState
 from pet.domain.ids import EventId, FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Viewer
+from pet.domain.visibility import may_see_whole_feed
 from pet.storage.mongo.database import Database, Filter, Operations, Row
 from pet.storage.mongo.documents import ActivityDocument, FollowDocument, ProfileDocument, RisingDocument
 from pet.storage.mongo.lists import NEWEST_FIRST, older_than, up_to
@@ -55,6 +57,12 @@ class MongoActivities:
         """See `Activities.find`."""
         row = await self._db.run(lambda mongo: mongo.row(ActivityDocument, {"_id": object_id}))
         return _from_row(row) if row else None
+
+    async def of_actor(self, user_id: UserId, *, after: Position | None, limit: int) -> Page[Activity]:
+        """See `Activities.of_actor`."""
+        author = [{"following_id": user_id}]
+        rows = await self._db.run(lambda mongo: _newest(mongo, author, after, limit + 1, []))
+        return Page.cut([_from_row(row) for row in rows], limit)
 
     async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
         """See `Activities.of_events`."""
@@ -109,20 +117,25 @@ async def _newest(
 def _visible_to(viewer: Viewer | None, user_id: UserId) -> Sequence[Filter]:
     """Return the stages that leave, of the follows of a user, those whose authors a viewer may see.
 
-    Whoever follows has been let in by everyone whom they follow.
+    They are `may_see_all` in the words of MongoDB.
     """
-    if viewer is not None and (viewer.user_id == user_id or viewer.is_admin):
+    if may_see_whole_feed(viewer, user_id):
         return []
-    viewer_id = viewer.user_id if viewer else ""
     public = _joined(ProfileDocument, "_id", {"preferences.private_profile": False}, "public")
-    let_in = _joined(FollowDocument, "following_id", {"follower_id": viewer_id, "state": FOLLOWING}, "let_in")
-    is_seen = [{"public": {"$ne": []}}, {"let_in": {"$ne": []}}, {"following_id": viewer_id}]
-    return [public, let_in, {"$match": {"$or": is_seen}}]
+    if viewer is None:
+        return [public, {"$match": {"public": {"$ne": []}}}]
+    standing = _joined(FollowDocument, "following_id", {"follower_id": viewer.user_id}, "standing")
+    is_seen = [
+        {"public": {"$ne": []}, "standing.state": {"$ne": FollowState.BLOCKED.value}},
+        {"standing.state": FOLLOWING},
+        {"following_id": viewer.user_id},
+    ]
+    return [public, standing, {"$match": {"$or": is_seen}}]
 
 
 def _joined(of: type[Document], field: str, where: Filter, name: str) -> Filter:
     """Return the stage that looks an author up, by an index."""
-    pipeline = [{"$match": where}, {"$limit": 1}, {"$project": {"_id": 1}}]
+    pipeline = [{"$match": where}, {"$limit": 1}, {"$project": {"_id": 1, "state": 1}}]
     collection = of.get_collection_name()
     return {
         "$lookup": {

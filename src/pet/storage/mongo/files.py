@@ -18,7 +18,13 @@ from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import LOCK, BlobReservationDocument, FileDocument, ProfileDocument
 from pet.storage.mongo.lists import pages_of_each
 
-_LISTS = {FileList.TRACKS: ("type", FileType.TRACK.value), FileList.AUDIO: ("is_audio", True)}
+_LISTS = {
+    FileList.TRACKS: ("type", FileType.TRACK.value),
+    FileList.COVERS: ("type", FileType.COVER.value),
+    FileList.AVATARS: ("type", FileType.AVATAR.value),
+    FileList.OTHERS: ("type", FileType.OTHER.value),
+    FileList.AUDIO: ("is_audio", True),
+}
 
 
 class MongoFiles:

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
-from pet.domain.follows import Follow, FollowList, FollowState, Make, ending_of
+from pet.domain.follows import UNDER_FOLLOWERS_CONTROL, Follow, FollowList, FollowState, Make, ending_of
 from pet.domain.ids import ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.storage.mongo.database import Database, Operations, Row
-from pet.storage.mongo.delivery import store_event
+from pet.storage.mongo.delivery import store_event, store_events
 from pet.storage.mongo.documents import LOCK, FollowDocument, ProfileDocument
 from pet.storage.mongo.lists import pages_of_each
 from pet.storage.mongo.news import newest_of
@@ -23,7 +23,10 @@ _LISTS = {
     FollowList.FOLLOWING: ("follower_id", FollowState.FOLLOWING),
     FollowList.REQUESTS: ("following_id", FollowState.PENDING),
     FollowList.SENT_REQUESTS: ("follower_id", FollowState.PENDING),
+    FollowList.BLOCKS: ("following_id", FollowState.BLOCKED),
 }
+_BLOCKED = {"state": FollowState.BLOCKED.value}
+_ENDED = [state.value for state in UNDER_FOLLOWERS_CONTROL]
 
 
 class MongoFollows:
@@ -36,7 +39,12 @@ class MongoFollows:
         """See `Follows.add`."""
 
         async def work(mongo: Operations) -> tuple[Follow, Sequence[Event]]:
-            follow, event = make(await _is_private(mongo, follower_id, following_id))
+            await _lock(mongo, follower_id, following_id)
+            follow, event = make(await _is_private(mongo, following_id))
+            # In the other direction: in this one a block is found as the first follow is.
+            block = await mongo.row(FollowDocument, _pair(following_id, follower_id) | _BLOCKED)
+            if block:
+                return _from_row(block), ()
             newest_ms = await newest_of(mongo, following_id) if follow.state is FollowState.FOLLOWING else 0
             new = {"$setOnInsert": _to_row(follow) | {"newest_ms": newest_ms}}
             first = await mongo.replace(FollowDocument, _pair(follower_id, following_id), new, upsert=True)
@@ -58,7 +66,7 @@ class MongoFollows:
             is_first = await mongo.update(FollowDocument, asked, {"$set": accepted})
             if is_first:
                 await store_event(mongo, event)
-            row = await mongo.row(FollowDocument, pair)
+            row = await mongo.row(FollowDocument, {**pair, "state": FollowState.FOLLOWING.value})
             return (_from_row(row) if row else None), is_first
 
         return await self._db.atomically(work)
@@ -67,7 +75,7 @@ class MongoFollows:
         self, follower_id: UserId, following_id: UserId, *, only: FollowState | None, at: datetime
     ) -> Sequence[Event]:
         """See `Follows.remove`."""
-        states = [only.value] if only else [state.value for state in FollowState]
+        states = [only.value] if only else _ENDED
 
         async def work(mongo: Operations) -> Sequence[Event]:
             row = await mongo.take(FollowDocument, {**_pair(follower_id, following_id), "state": {"$in": states}})
@@ -78,6 +86,30 @@ class MongoFollows:
             return (event,)
 
         return await self._db.atomically(work)
+
+    async def block(self, block: Follow) -> tuple[Follow, Sequence[Event]]:
+        """See `Follows.block`."""
+        pair = _pair(block.follower_id, block.following_id)
+        both = {"$in": [block.follower_id, block.following_id]}
+
+        async def work(mongo: Operations) -> tuple[Follow, Sequence[Event]]:
+            await _lock(mongo, block.follower_id, block.following_id)
+            ended = await mongo.rows(FollowDocument, _pair(both, both) | {"state": {"$in": _ENDED}})
+            if ended:
+                await mongo.delete(FollowDocument, {"_id": {"$in": [row["_id"] for row in ended]}})
+            ending = [ending_of(_from_row(row), block.created_at) for row in ended]
+            events = [event for event in ending if event]
+            await store_events(mongo, events)
+            new = {"$setOnInsert": _to_row(block) | {"newest_ms": 0}}
+            first = await mongo.replace(FollowDocument, pair, new, upsert=True)
+            return (_from_row(first) if first else block), events
+
+        return await self._db.atomically(work)
+
+    async def unblock(self, blocked_id: UserId, blocker_id: UserId) -> None:
+        """See `Follows.unblock`."""
+        block = _pair(blocked_id, blocker_id) | _BLOCKED
+        await self._db.atomically(lambda mongo: mongo.delete(FollowDocument, block))
 
     async def states(self, follower_id: UserId, following_ids: Sequence[UserId]) -> Mapping[UserId, FollowState]:
         """See `Follows.states`."""
@@ -109,16 +141,19 @@ class MongoFollows:
         return {user_id: found[user_id] for user_id in user_ids}
 
 
-async def _is_private(mongo: Operations, follower_id: UserId, following_id: UserId) -> bool:
-    """Tell whether the followed profile is private, once both are known to be there, and to stay as they are."""
+async def _lock(mongo: Operations, follower_id: UserId, following_id: UserId) -> None:
+    """Let two profiles stay as they are, once both are known to be there."""
     both = {"_id": {"$in": sorted((follower_id, following_id))}}
     if await mongo.update_all(ProfileDocument, both, LOCK) < 2:
         raise NotFound("User not found", field="userId")
+
+
+async def _is_private(mongo: Operations, following_id: UserId) -> bool:
     followed = await mongo.row(ProfileDocument, {"_id": following_id}, fields={"preferences.private_profile": 1})
     return bool(followed and followed["preferences"]["private_profile"])
 
 
-def _pair(follower_id: str, following_id: str) -> Row:
+def _pair(follower_id: object, following_id: object) -> Row:
     return {"follower_id": follower_id, "following_id": following_id}
 
 

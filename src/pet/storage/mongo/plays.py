@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pet.domain.errors import Service
 from pet.domain.events import Event
-from pet.domain.ids import FileId
+from pet.domain.ids import FileId, UserId
 from pet.domain.times import to_milliseconds
 from pet.storage.mongo.database import Database, Operations
 from pet.storage.mongo.delivery import store_event
@@ -30,7 +30,7 @@ class MongoPlays:
             last = await mongo.row(PlayDocument, key)
             if last and last["played_ms"] > oldest:
                 return False
-            await mongo.replace(PlayDocument, key, {"$set": {"played_ms": now}}, upsert=True)
+            await mongo.replace(PlayDocument, key, {"$set": {"listener": listener, "played_ms": now}}, upsert=True)
             count = {"$inc": {"plays": 1}, "$setOnInsert": {"track_id": file_id, "owner_id": event.user_id}}
             await mongo.replace(PlayLedgerDocument, {"_id": f"{file_id} {now // DAY_MS}"}, count, upsert=True)
             await store_event(mongo, event)
@@ -41,3 +41,8 @@ class MongoPlays:
     async def trim(self, *, before: datetime) -> None:
         """See `Plays.trim`."""
         await self._db.delete_in_steps(PlayDocument, {"played_ms": {"$lt": to_milliseconds(before)}})
+
+    async def purge(self, user_id: UserId) -> None:
+        """See `Plays.purge`."""
+        await self._db.delete_in_steps(PlayDocument, {"listener": user_id})
+        await self._db.delete_in_steps(PlayLedgerDocument, {"owner_id": user_id})

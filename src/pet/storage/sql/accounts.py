@@ -14,6 +14,8 @@ from pet.domain.viewers import Role
 from pet.storage.sql.database import Database, Row, Statements
 from pet.storage.sql.delivery import store_event
 
+_OPEN = "SELECT * FROM account WHERE deleted_ms IS NULL"
+
 
 class SqlAccounts:
     """Keeps accounts in the table `account`."""
@@ -31,23 +33,23 @@ class SqlAccounts:
         try:
             await self._db.atomically(work)
         except IntegrityError as error:
-            if await self.find_by_email(account.email):
+            if await self._is_taken("email_key", account.email):
                 raise Conflict("Email already exists", field="email") from error
-            if await self.find_by_username(account.username):
+            if await self._is_taken("username_key", account.username):
                 raise Conflict("Username already exists", field="username") from error
             raise
 
     async def find(self, user_id: UserId) -> Account | None:
         """See `Accounts.find`."""
-        return _from_row(await self._db.row("SELECT * FROM account WHERE user_id = ?", user_id))
+        return _from_row(await self._db.row(f"{_OPEN} AND user_id = ?", user_id))
 
     async def find_by_email(self, email: str) -> Account | None:
         """See `Accounts.find_by_email`."""
-        return _from_row(await self._db.row("SELECT * FROM account WHERE email_key = ?", identity_key(email)))
+        return _from_row(await self._db.row(f"{_OPEN} AND email_key = ?", identity_key(email)))
 
     async def find_by_username(self, username: str) -> Account | None:
         """See `Accounts.find_by_username`."""
-        return _from_row(await self._db.row("SELECT * FROM account WHERE username_key = ?", identity_key(username)))
+        return _from_row(await self._db.row(f"{_OPEN} AND username_key = ?", identity_key(username)))
 
     async def set_password(self, user_id: UserId, *, old_hash: str, new_hash: str) -> bool:
         """See `Accounts.set_password`."""
@@ -76,7 +78,8 @@ class SqlAccounts:
         """See `Accounts.set_role`."""
 
         async def work(sql: Statements) -> bool:
-            if not await sql.run("UPDATE account SET role = ? WHERE user_id = ?", role.value, user_id):
+            update = "UPDATE account SET role = ? WHERE user_id = ? AND deleted_ms IS NULL"
+            if not await sql.run(update, role.value, user_id):
                 return False
             await store_event(sql, event)
             return True
@@ -87,13 +90,29 @@ class SqlAccounts:
         """See `Accounts.remove`."""
 
         async def work(sql: Statements) -> bool:
-            if not await sql.run("DELETE FROM account WHERE user_id = ?", user_id):
+            end = "UPDATE account SET deleted_ms = ?, password_hash = '' WHERE user_id = ? AND deleted_ms IS NULL"
+            if not await sql.run(end, to_milliseconds(event.occurred_at), user_id):
                 return False
             await sql.run("DELETE FROM session WHERE user_id = ?", user_id)
+            await sql.run("DELETE FROM familiar_network WHERE user_id = ?", user_id)
             await store_event(sql, event)
             return True
 
         return await self._db.atomically(work)
+
+    async def forget(self, user_id: UserId) -> None:
+        """See `Accounts.forget`."""
+
+        async def work(sql: Statements) -> None:
+            # A login that was under way may have left a session behind.
+            if await sql.run("DELETE FROM account WHERE user_id = ? AND deleted_ms IS NOT NULL", user_id):
+                await sql.run("DELETE FROM session WHERE user_id = ?", user_id)
+
+        await self._db.atomically(work)
+
+    async def _is_taken(self, key: str, name: str) -> bool:
+        """Tell whether a name is that of an account, or of one that is being deleted."""
+        return await self._db.row(f"SELECT 1 AS found FROM account WHERE {key} = ?", identity_key(name)) is not None
 
 
 def _to_row(account: Account) -> Row:

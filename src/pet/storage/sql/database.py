@@ -28,6 +28,7 @@ from tortoise.transactions import in_transaction
 from pet.domain.errors import Service, Unavailable
 from pet.domain.texts import storable_text
 from pet.storage.opening import CannotOpen
+from pet.storage.space import unavailable
 from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, why_it_cannot_be_opened
 
 T = TypeVar("T")
@@ -199,7 +200,7 @@ class Database:
         except IntegrityError:
             raise
         except _DOWN as error:
-            raise Unavailable(self._service) from error
+            raise unavailable(self._service, error) from error
 
 
 async def _transaction(work: Work[T]) -> T:

@@ -24,7 +24,6 @@ from pet.domain.feed import MERGE_WINDOW, Action
 from pet.domain.follows import FollowState
 from pet.domain.ids import UserId, new_object_id
 from pet.domain.profiles import Profile
-from pet.domain.texts import identity_key
 from pet.domain.times import Clock, to_milliseconds
 from pet.storage.sql.database import STEP, Database, Statements, in_steps, placeholders
 from pet.storage.sql.delivery import store_events
@@ -72,6 +71,7 @@ class SqlProjections:
             while await self._db.atomically(remove) == STEP:
                 pass
         await self._db.delete_in_steps("activity", "object_id", "actor_id = ?", user_id)
+        await self._db.delete_in_steps("profile_update", "id", "user_id = ?", user_id)
 
     async def trim(self, *, before: datetime) -> None:
         """See `Projections.trim`."""
@@ -104,11 +104,9 @@ async def _(effect: CreateProfile, sql: Statements) -> None:
     # Held until the profile is there: a purge at the same moment waits at the same mark, and finds what to remove.
     if not await sql.insert_new("applied_event", {"event_id": _purged(effect.user_id), "applied_ms": 0}):
         return
-    stale = "DELETE FROM profile WHERE username_key = ? AND user_id <> ?"
     is_there = await sql.row("SELECT 1 AS found FROM profile WHERE user_id = ?", effect.user_id) is not None
-    while not is_there:  # again, when another creation took the name after the stale profile was deleted
-        await sql.run(stale, identity_key(effect.username), effect.user_id)
-        is_there = await insert_profile(sql, profile)
+    if not is_there and not await insert_profile(sql, profile):
+        raise TooEarly(f"The username of {effect.user_id} is still that of a profile which is being removed.")
     await sql.run("DELETE FROM applied_event WHERE event_id = ?", _purged(effect.user_id))
 
 
@@ -211,7 +209,6 @@ async def _remove_profile(sql: Statements, user_id: str, at_ms: int) -> None:
     await sql.insert_new("applied_event", {"event_id": _purged(user_id), "applied_ms": at_ms})
     await sql.run("DELETE FROM profile WHERE user_id = ?", user_id)
     await sql.run("DELETE FROM profile_word WHERE user_id = ?", user_id)
-    await sql.run("DELETE FROM profile_update WHERE user_id = ?", user_id)
 
 
 async def _remove_follows(sql: Statements, *, counter: str, mine: str, other: str, user_id: str) -> int:

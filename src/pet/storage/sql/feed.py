@@ -12,7 +12,9 @@ from pet.domain.ids import EventId, FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Viewer
+from pet.domain.visibility import may_see_whole_feed
 from pet.storage.sql.database import Database, Row
+from pet.storage.sql.lists import pages_of_each
 
 FIRST_LOOK, NEXT_LOOKS = 22, 100
 """Authors whose activities are looked at together. The first look is enough for a first page: what is newest comes from
@@ -23,6 +25,7 @@ _OF_USER = "follower_id = ? AND state = ?"
 _AUTHORS = f"SELECT following_id, newest_ms, object_id FROM follow WHERE {_OF_USER}"
 _BY_NEWS = "ORDER BY newest_ms DESC, object_id DESC"
 _FOLLOWEES = "SELECT following_id FROM follow WHERE follower_id = ? AND state = ?"
+_BLOCK = "block.follower_id = ? AND block.following_id = follow.following_id AND block.state = ?"
 _NEWEST_FIRST = "ORDER BY created_ms DESC, object_id DESC"
 
 _Visible = tuple[str, list[object]]
@@ -53,6 +56,18 @@ class SqlActivities:
         """See `Activities.find`."""
         row = await self._db.row("SELECT * FROM activity WHERE object_id = ?", object_id)
         return _from_row(row) if row else None
+
+    async def of_actor(self, user_id: UserId, *, after: Position | None, limit: int) -> Page[Activity]:
+        """See `Activities.of_actor`."""
+        [rows] = await pages_of_each(
+            self._db,
+            "SELECT * FROM activity WHERE actor_id = ?",
+            [(user_id,)],
+            key=("created_ms", "object_id"),
+            after=after,
+            limit=limit,
+        )
+        return Page.cut([_from_row(row) for row in rows], limit)
 
     async def of_events(self, events: Sequence[Event]) -> Mapping[EventId, Activity]:
         """See `Activities.of_events`."""
@@ -121,14 +136,16 @@ def _update_of(event: Event) -> list[object]:
 def _visible_to(viewer: Viewer | None, user_id: UserId) -> _Visible:
     """Return what the authors in a user's feed must meet for a viewer to see them, with its values.
 
-    Whoever follows has been let in by everyone whom they follow.
+    It is `may_see_all` in the words of SQL: each condition is one look into an index.
     """
-    if viewer is not None and (viewer.user_id == user_id or viewer.is_admin):
+    if may_see_whole_feed(viewer, user_id):
         return "", []
     public = "EXISTS (SELECT 1 FROM profile WHERE profile.user_id = follow.following_id AND NOT profile.is_private)"
-    viewer_id = viewer.user_id if viewer else ""
-    condition = f" AND ({public} OR following_id = ? OR following_id IN ({_FOLLOWEES}))"
-    return condition, [viewer_id, viewer_id, _FOLLOWING]
+    if viewer is None:
+        return f" AND {public}", []
+    kept_out = f"EXISTS (SELECT 1 FROM follow AS block WHERE {_BLOCK})"
+    condition = f" AND (({public} AND NOT {kept_out}) OR following_id = ? OR following_id IN ({_FOLLOWEES}))"
+    return condition, [viewer.user_id, FollowState.BLOCKED.value, viewer.user_id, viewer.user_id, _FOLLOWING]
 
 
 def _from_row(row: Row) -> Activity:

@@ -15,7 +15,13 @@ from pet.storage.sql.database import Database, Row, Statements, placeholders
 from pet.storage.sql.delivery import store_events
 from pet.storage.sql.lists import pages_of_each
 
-_LISTS = {FileList.TRACKS: ("type", FileType.TRACK.value), FileList.AUDIO: ("is_audio", True)}
+_LISTS = {
+    FileList.TRACKS: ("type", FileType.TRACK.value),
+    FileList.COVERS: ("type", FileType.COVER.value),
+    FileList.AVATARS: ("type", FileType.AVATAR.value),
+    FileList.OTHERS: ("type", FileType.OTHER.value),
+    FileList.AUDIO: ("is_audio", True),
+}
 
 
 class SqlFiles:

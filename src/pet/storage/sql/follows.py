@@ -8,12 +8,12 @@ from datetime import datetime
 
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
-from pet.domain.follows import Follow, FollowList, FollowState, Make, ending_of
+from pet.domain.follows import UNDER_FOLLOWERS_CONTROL, Follow, FollowList, FollowState, Make, ending_of
 from pet.domain.ids import ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.storage.sql.database import Database, Row, Statements, placeholders
-from pet.storage.sql.delivery import store_event
+from pet.storage.sql.delivery import store_event, store_events
 from pet.storage.sql.lists import pages_of_each
 from pet.storage.sql.news import newest_of
 
@@ -22,8 +22,12 @@ _LISTS = {
     FollowList.FOLLOWING: ("follower_id", FollowState.FOLLOWING),
     FollowList.REQUESTS: ("following_id", FollowState.PENDING),
     FollowList.SENT_REQUESTS: ("follower_id", FollowState.PENDING),
+    FollowList.BLOCKS: ("following_id", FollowState.BLOCKED),
 }
-_ONE = "SELECT * FROM follow WHERE follower_id = ? AND following_id = ?"
+_PAIR = "follower_id = ? AND following_id = ?"
+_ONE = f"SELECT * FROM follow WHERE {_PAIR}"
+_BLOCKED = FollowState.BLOCKED.value
+_ENDED = [state.value for state in UNDER_FOLLOWERS_CONTROL]
 
 
 class SqlFollows:
@@ -36,7 +40,11 @@ class SqlFollows:
         """See `Follows.add`."""
 
         async def work(sql: Statements) -> tuple[Follow, Sequence[Event]]:
-            follow, event = make(await _is_private(sql, follower_id, following_id))
+            follow, event = make((await _privacy(sql, follower_id, following_id))[following_id])
+            # In the other direction: in this one a block is in the way of the insertion.
+            block = await sql.row(f"{_ONE} AND state = ?", following_id, follower_id, _BLOCKED)
+            if block:
+                return _from_row(block), ()
             newest_ms = await newest_of(sql, following_id) if follow.state is FollowState.FOLLOWING else 0
             if not await sql.insert_new("follow", _to_row(follow) | {"newest_ms": newest_ms}):
                 return _from_row(await sql.row(_ONE, follower_id, following_id) or _to_row(follow)), ()
@@ -51,14 +59,12 @@ class SqlFollows:
         async def work(sql: Statements) -> tuple[Follow | None, bool]:
             await sql.rows(f"SELECT 1 AS locked FROM profile WHERE user_id = ?{sql.for_update}", following_id)
             newest_ms = await newest_of(sql, following_id)
-            update = (
-                "UPDATE follow SET state = ?, newest_ms = ? WHERE follower_id = ? AND following_id = ? AND state = ?"
-            )
+            update = f"UPDATE follow SET state = ?, newest_ms = ? WHERE {_PAIR} AND state = ?"
             states = (FollowState.FOLLOWING.value, FollowState.PENDING.value)
             is_first = await sql.run(update, states[0], newest_ms, follower_id, following_id, states[1]) == 1
             if is_first:
                 await store_event(sql, event)
-            row = await sql.row(_ONE, follower_id, following_id)
+            row = await sql.row(f"{_ONE} AND state = ?", follower_id, following_id, states[0])
             return (_from_row(row) if row else None), is_first
 
         return await self._db.atomically(work)
@@ -69,11 +75,8 @@ class SqlFollows:
         """See `Follows.remove`."""
 
         async def work(sql: Statements) -> Sequence[Event]:
-            states = [only.value] if only else [state.value for state in FollowState]
-            delete = (
-                "DELETE FROM follow WHERE follower_id = ? AND following_id = ?"
-                f" AND state IN ({placeholders(states)}) RETURNING *"
-            )
+            states = [only.value] if only else _ENDED
+            delete = f"DELETE FROM follow WHERE {_PAIR} AND state IN ({placeholders(states)}) RETURNING *"
             row = await sql.row(delete, follower_id, following_id, *states)
             event = ending_of(_from_row(row), at) if row else None
             if event is None:
@@ -82,6 +85,28 @@ class SqlFollows:
             return (event,)
 
         return await self._db.atomically(work)
+
+    async def block(self, block: Follow) -> tuple[Follow, Sequence[Event]]:
+        """See `Follows.block`."""
+        pair = (block.follower_id, block.following_id)
+
+        async def work(sql: Statements) -> tuple[Follow, Sequence[Event]]:
+            await _privacy(sql, *pair)  # both are locked: nobody begins to follow before the end
+            both = f"follower_id IN (?, ?) AND following_id IN (?, ?) AND state IN ({placeholders(_ENDED)})"
+            ended = await sql.rows(f"DELETE FROM follow WHERE {both} RETURNING *", *pair, *pair, *_ENDED)
+            ending = [ending_of(_from_row(row), block.created_at) for row in ended]
+            events = [event for event in ending if event]
+            await store_events(sql, events)
+            if await sql.insert_new("follow", _to_row(block)):
+                return block, events
+            return _from_row(await sql.row(_ONE, *pair) or _to_row(block)), events
+
+        return await self._db.atomically(work)
+
+    async def unblock(self, blocked_id: UserId, blocker_id: UserId) -> None:
+        """See `Follows.unblock`."""
+        delete = f"DELETE FROM follow WHERE {_PAIR} AND state = ?"
+        await self._db.atomically(lambda sql: sql.run(delete, blocked_id, blocker_id, _BLOCKED))
 
     async def states(self, follower_id: UserId, following_ids: Sequence[UserId]) -> Mapping[UserId, FollowState]:
         """See `Follows.states`."""
@@ -122,14 +147,14 @@ class SqlFollows:
         return {user_id: found[user_id] for user_id in user_ids}
 
 
-async def _is_private(sql: Statements, follower_id: UserId, following_id: UserId) -> bool:
-    """Tell whether the followed profile is private, once both are known to be there."""
+async def _privacy(sql: Statements, follower_id: UserId, following_id: UserId) -> Mapping[UserId, bool]:
+    """Tell whether each of two profiles is private, once both are known to be there; they are locked until the end."""
     select = f"SELECT user_id, is_private FROM profile WHERE user_id IN (?, ?) ORDER BY user_id{sql.for_update}"
     rows = await sql.rows(select, follower_id, following_id)
     is_private = {row["user_id"]: bool(row["is_private"]) for row in rows}
     if len(is_private) < 2:
         raise NotFound("User not found", field="userId")
-    return is_private[following_id]
+    return is_private
 
 
 def _to_row(follow: Follow) -> Row:

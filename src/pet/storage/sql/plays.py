@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pet.domain.errors import Service
 from pet.domain.events import Event
-from pet.domain.ids import FileId
+from pet.domain.ids import FileId, UserId
 from pet.domain.times import to_milliseconds
 from pet.storage.sql.database import Database, Statements
 from pet.storage.sql.delivery import store_event
@@ -45,3 +45,8 @@ class SqlPlays:
     async def trim(self, *, before: datetime) -> None:
         """See `Plays.trim`."""
         await self._db.delete_in_steps("play", "id", "played_ms < ?", to_milliseconds(before))
+
+    async def purge(self, user_id: UserId) -> None:
+        """See `Plays.purge`."""
+        await self._db.delete_in_steps("play", "id", "listener = ?", user_id)
+        await self._db.delete_in_steps("play_ledger", "id", "owner_id = ?", user_id)

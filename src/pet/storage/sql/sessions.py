@@ -80,6 +80,15 @@ class SqlSessions:
 
         await self._db.atomically(work)
 
+    async def remove_all(self, user_id: UserId, *, keep: SessionId | None = None) -> None:
+        """See `Sessions.remove_all`."""
+
+        async def work(sql: Statements) -> None:
+            await sql.lock("account", "user_id", user_id)  # as `add` does
+            await sql.run("DELETE FROM session WHERE user_id = ? AND session_id <> ?", user_id, keep or "")
+
+        await self._db.atomically(work)
+
 
 def _to_row(session: Session) -> Row:
     return {

@@ -20,7 +20,10 @@ OBJECT_ID = 24
 
 
 class AccountRow(Model):
-    """An account, the keys are the casefolded forms under which email and username are unique."""
+    """An account, the keys are the casefolded forms under which email and username are unique.
+
+    One with a `deleted_ms` is gone, and keeps its names until all that belonged to it is gone too.
+    """
 
     user_id = fields.CharField(max_length=UUID, primary_key=True)
     email = fields.CharField(max_length=254)
@@ -30,6 +33,7 @@ class AccountRow(Model):
     role = fields.CharField(max_length=16)
     password_hash = fields.CharField(max_length=255)
     created_ms = fields.BigIntField()
+    deleted_ms = fields.BigIntField(null=True)
 
     class Meta:
         table = "account"
@@ -51,6 +55,42 @@ class SessionRow(Model):
     class Meta:
         table = "session"
         indexes: ClassVar = [Index(fields=["user_id", "last_used_ms", "session_id"], name="session_by_user")]
+
+
+class DataExportRow(Model):
+    """An archive of all that is known of someone, `due_ms` is when something is to be done about it next.
+
+    While it is made that is when nobody has it in hand any more, afterwards when it goes. `current_of` is the user
+    whose archive it is, null when it is to be removed.
+    """
+
+    export_id = fields.CharField(max_length=UUID, primary_key=True)
+    user_id = fields.CharField(max_length=UUID, db_index=True)
+    current_of = fields.CharField(max_length=UUID, null=True, unique=True)
+    state = fields.CharField(max_length=9)
+    attempt = fields.IntField()
+    due_ms = fields.BigIntField()
+    done_bytes = fields.BigIntField()
+    total_bytes = fields.BigIntField()
+    size_bytes = fields.BigIntField()
+    requested_ms = fields.BigIntField()
+    ready_ms = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "data_export"
+        indexes: ClassVar = [Index(fields=["state", "due_ms", "export_id"], name="data_export_by_due")]
+
+
+class FamiliarNetworkRow(Model):
+    """A network from which someone has logged in, under a digest that tells of both."""
+
+    network = fields.CharField(max_length=64, primary_key=True)
+    user_id = fields.CharField(max_length=UUID)
+    noted_ms = fields.BigIntField(db_index=True)
+
+    class Meta:
+        table = "familiar_network"
+        indexes: ClassVar = [Index(fields=["user_id", "noted_ms", "network"], name="familiar_network_by_user")]
 
 
 class ProfileRow(Model):
@@ -148,7 +188,7 @@ class FollowRow(Model):
     object_id = fields.CharField(max_length=OBJECT_ID, primary_key=True)
     follower_id = fields.CharField(max_length=UUID)
     following_id = fields.CharField(max_length=UUID)
-    state = fields.CharField(max_length=9)
+    state = fields.CharField(max_length=9)  # one per pair: a block keeps follows and requests out
     created_ms = fields.BigIntField()
     newest_ms = fields.BigIntField(db_default=0)
 
@@ -211,6 +251,7 @@ class PlayRow(Model):
     class Meta:
         table = "play"
         unique_together = (("track_id", "listener"),)
+        indexes: ClassVar = [Index(fields=["listener", "id"], name="play_by_listener")]
 
 
 class PlayLedgerRow(Model):

@@ -1,0 +1,1 @@
+"""Tests of the description: how it is made, and whether the service keeps it."""

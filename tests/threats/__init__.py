@@ -1,0 +1,1 @@
+"""What `SECURITY.md` promises that concerns both fronts, tried by whoever would break it."""
