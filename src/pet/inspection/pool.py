@@ -8,21 +8,13 @@ from pathlib import Path
 import structlog
 
 from pet.domain.errors import UnsupportedMedia
-from pet.domain.media import MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat
-from pet.inspection.facts import MAX_PIXELS, NO_TAGS, AudioStream, Tags
+from pet.domain.media import AUDIO_TYPES, MAX_PIXELS, MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat
+from pet.inspection.facts import NO_TAGS, AudioStream, Tags
 from pet.inspection.worker import Limits, Remote, UnreadableError
 from pet.inspection.workers import Workers
 
 _READ_STREAM = Remote[AudioStream]("pet.inspection.audio:read_stream")
 _READ_IMAGE = Remote[CleanImage]("pet.inspection.images:read_image")
-
-MIME_TYPES = {
-    AudioFormat.MP3: "audio/mpeg",
-    AudioFormat.WAV: "audio/wav",
-    AudioFormat.OGG: "audio/ogg",
-    AudioFormat.M4A: "audio/mp4",
-    AudioFormat.FLAC: "audio/flac",
-}
 
 WALL_SECONDS = 10.0
 """How long one job may take; a client waits for it. Waiting for a free worker and starting one do not count."""
@@ -91,7 +83,7 @@ class WorkerInspector:
         tags = await self._tags(path, stream.format)
         return AudioFacts(
             format=stream.format,
-            mime_type=MIME_TYPES[stream.format],
+            mime_type=AUDIO_TYPES[stream.format],
             duration_seconds=stream.duration_seconds,
             bitrate_kbps=stream.bitrate_kbps,
             title=tags.title,
