@@ -34,7 +34,7 @@ _IMAGES = frozenset(
 _OF_OTHER_KINDS = 8
 """Of formats that are no uploads a few are enough."""
 
-_DAMAGES_EACH = 12
+_DAMAGES_EACH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,8 @@ def _bombs() -> Iterator[Sent]:
     """Small files that unpack to very large ones, and parsers' worst cases."""
     yield Sent("pixels.png", "cover", media_factory.png_bomb(), is_good=False)
     yield Sent("wide.png", "cover", media_factory.png_bomb(1_000_000, 30), is_good=False)
-    yield Sent("largest.png", "cover", media_factory.png_bomb(5_000, 5_000), is_good=True)
     yield Sent("black.webp", "cover", _black("WEBP", 8_000, 5_000), is_good=False)
-    yield Sent("largest.webp", "cover", _black("WEBP", 2_800, 2_800), is_good=True)
     yield Sent("black.jpg", "cover", _black("JPEG", 20_000, 3_000), is_good=False)
-    yield Sent("largest.jpg", "cover", media_factory.jpeg.__wrapped__(5_000, 5_000, 6), is_good=True)
     for chunk in (b"zTXt", b"iTXt", b"iCCP"):
         yield Sent(f"{chunk.decode()}.png", "cover", _png_with(chunk, 200_000_000))
     yield Sent("frames.png", "cover", _animation("PNG", 400))

@@ -23,7 +23,7 @@ CPU_SECONDS = 8
 """CPU time of one job. The slowest honest files, the largest pictures, take 1 to 4 seconds of it."""
 
 SOUND_SECONDS = 5
-TAGS_SECONDS = 3
+TAGS_SECONDS = 2
 """CPU time, and twice as much of any time, for the sound of a file and for its tags. An hour of sound takes less than a
 second; so do all tags but those that are made to take forever."""
 
