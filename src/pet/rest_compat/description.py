@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pet.openapi.document import Document
 from pet.openapi.operations import Bytes, Placed
 from pet.openapi.schemas import Json
-from pet.rest_compat.routes import ROUTES
+from pet.rest_compat.routes import ADDED_ROUTES, ROUTES
 from pet.rest_compat.shapes import InPaths, OfPages
 
 TAGS = {
@@ -56,7 +56,7 @@ def describe(others: Sequence[Placed] = ()) -> Json:
 
 
 def _legacy() -> Iterator[Placed]:
-    for route in ROUTES:
+    for route in (*ROUTES, *ADDED_ROUTES):
         about, tag = route.operation.about, _TAG_OF_SECTION[route.section[0]]
         yield Placed(route.method, route.template, route.id, tag, about)
         if isinstance(about.answer, Bytes):

@@ -36,6 +36,7 @@ from pet.rest_compat.kinds import (
     PageSize,
     Password,
     PathName,
+    Points,
     Tags,
     Token,
     TrackBytes,
@@ -313,3 +314,9 @@ class SignedQuery(FileQuery):
     viewer: NotRequired[Annotated[str, about("Of a signed URL: for whom it was made.")]]
     expires: NotRequired[Annotated[str, about("Of a signed URL: until when it works, in seconds since 1970.")]]
     signature: NotRequired[Annotated[str, about("Of a signed URL: what proves the other two.")]]
+
+
+class WaveformQuery(SignedQuery):
+    """Of a picture of a waveform."""
+
+    points: NotRequired[Points]
