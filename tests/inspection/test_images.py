@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from pet.domain.media import CleanImage, ImageFormat
-from pet.inspection.facts import MAX_PIXELS
+from pet.domain.media import MAX_PIXELS, CleanImage, ImageFormat
 from pet.inspection.images import read_image
 from pet.inspection.worker import UnreadableError
 from tests import media_factory

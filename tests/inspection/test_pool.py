@@ -8,17 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from PIL import Image
 
 from pet.domain.errors import Unavailable, UnsupportedMedia
-from pet.domain.media import MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat, MediaInspector
-from pet.inspection.pool import AUDIO_REFUSAL, IMAGE_REFUSAL, WorkerInspector
-from pet.inspection.worker import Limits
+from pet.domain.media import MAX_PIXELS, MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat, MediaInspector
+from pet.inspection.pool import AUDIO_REFUSAL, IMAGE_REFUSAL, MEMORY_BYTES, WorkerInspector
+from pet.inspection.worker import Limits, Remote
 from pet.inspection.workers import Workers
 from tests import media_factory
 
@@ -102,8 +103,11 @@ async def other_side(pipe: Path) -> int:
 
 def children(parent: int | str = "self") -> set[int]:
     """Return the process ids of a process's children."""
-    tasks = Path(f"/proc/{parent}/task").iterdir()
-    return {int(child) for task in tasks for child in (task / "children").read_text(encoding="ascii").split()}
+    found = set[int]()
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        with suppress(OSError):  # the thread has ended meanwhile
+            found |= {int(child) for child in (task / "children").read_text(encoding="ascii").split()}
+    return found
 
 
 @pytest.fixture
@@ -194,6 +198,30 @@ async def test_a_picture_that_exhausts_the_memory_is_refused(
         await inspector.image(store(media_factory.jpeg(6000, 4000)))
 
     assert (await inspector.image(photo)).width == 64
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: media_factory.jpeg.__wrapped__(5_000, 5_000, 6), id="jpeg_turned"),
+        pytest.param(lambda: media_factory.saved_image(Image.new("RGB", (5_000, 5_000)), "PNG"), id="png"),
+        pytest.param(
+            lambda: media_factory.saved_image(
+                media_factory.picture(2_828, 2_828).convert("RGBA"), "WEBP", lossless=True, method=0, quality=0
+            ),
+            id="webp_without_loss",
+        ),
+    ],
+)
+async def test_the_largest_pictures_fit_into_the_memory(
+    make: Callable[[], bytes], store: Callable[[bytes], Path]
+) -> None:
+    pool, job = Workers(), Remote[CleanImage]("pet.inspection.images:read_image")
+    try:
+        image = await pool.run(job, store(make()), Limits(60, MEMORY_BYTES, 120.0))
+        assert image.width * image.height > 0.99 * MAX_PIXELS[image.format]
+    finally:
+        await pool.close()
 
 
 async def test_every_job_has_its_cpu_time_to_itself(

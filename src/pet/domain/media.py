@@ -40,6 +40,23 @@ class ImageFormat(StrEnum):
     WEBP = "webp"
 
 
+AUDIO_TYPES = {
+    AudioFormat.MP3: "audio/mpeg",
+    AudioFormat.WAV: "audio/wav",
+    AudioFormat.OGG: "audio/ogg",
+    AudioFormat.M4A: "audio/mp4",
+    AudioFormat.FLAC: "audio/flac",
+}
+"""The media types under which sound is served."""
+
+MAX_PIXELS = {ImageFormat.JPEG: 25_000_000, ImageFormat.PNG: 25_000_000, ImageFormat.WEBP: 8_000_000}
+"""The largest pictures that are decoded, known from the header before any decoding.
+
+What they take decides: 8 bytes a pixel for a JPEG or PNG that is turned, 25 for a WebP without loss, and 256 MB for a
+worker as a whole. A picture of 5,000 x 5,000 pixels is larger than any screen, one of 2,800 x 2,800 than any cover.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
     """What an audio file says of itself.

@@ -1,17 +1,10 @@
-"""What workers look for, and what they find: plain data, imported without any parser."""
+"""What workers find out about sound: plain data, imported without any parser."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pet.domain.media import AudioFormat, ImageFormat
-
-MAX_PIXELS = {ImageFormat.JPEG: 25_000_000, ImageFormat.PNG: 25_000_000, ImageFormat.WEBP: 8_000_000}
-"""The largest pictures that are decoded, known from the header before any decoding.
-
-What they take decides: 8 bytes a pixel for a JPEG or PNG that is turned, 25 for a WebP without loss, and 256 MB for a
-worker as a whole. A picture of 5,000 x 5,000 pixels is larger than any screen, one of 2,800 x 2,800 than any cover.
-"""
+from pet.domain.media import AudioFormat
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from PIL.Image import Transpose
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pet.domain.media import CleanImage, ImageFormat
-from pet.inspection.facts import MAX_PIXELS
+from pet.domain.media import MAX_PIXELS, CleanImage, ImageFormat
 from pet.inspection.worker import UnreadableError
 
 _FORMATS = {

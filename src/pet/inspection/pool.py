@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from pet.domain.errors import UnsupportedMedia
-from pet.domain.media import MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat
-from pet.inspection.facts import MAX_PIXELS, NO_TAGS, AudioStream, Tags
+from pet.domain.media import AUDIO_TYPES, MAX_PIXELS, MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat
+from pet.inspection.facts import NO_TAGS, AudioStream, Tags
 from pet.inspection.worker import Limits, Remote, UnreadableError
 from pet.inspection.workers import Workers
 
 _READ_STREAM = Remote[AudioStream]("pet.inspection.audio:read_stream")
 _READ_IMAGE = Remote[CleanImage]("pet.inspection.images:read_image")
 
-MIME_TYPES = {
-    AudioFormat.MP3: "audio/mpeg",
-    AudioFormat.WAV: "audio/wav",
-    AudioFormat.OGG: "audio/ogg",
-    AudioFormat.M4A: "audio/mp4",
-    AudioFormat.FLAC: "audio/flac",
-}
-
 WALL_SECONDS = 10.0
 """How long one job may take; a client waits for it. Waiting for a free worker and starting one do not count."""
 
 CPU_SECONDS = 8
 """CPU time of one job. The slowest honest files, the largest pictures, take 1 to 4 seconds of it."""
+
+SOUND_SECONDS = 5
+TAGS_SECONDS = 2
+"""CPU time, and twice as much of any time, for the sound of a file and for its tags. An hour of sound takes less than a
+second; so do all tags but those that are made to take forever."""
 
 MEMORY_BYTES = 216 * MIB
 """Address space of one job beyond the worker's own, which is up to 45 MB: 256 MB in all. The largest pictures take
@@ -62,6 +60,8 @@ class WorkerInspector:
         workers: Workers | None = None,
     ) -> None:
         self._limits = Limits(cpu_seconds=cpu_seconds, memory_bytes=memory_bytes, wall_seconds=wall_seconds)
+        self._sound_limits = _narrowed(self._limits, SOUND_SECONDS)
+        self._tags_limits = _narrowed(self._limits, TAGS_SECONDS)
         self._workers = workers or Workers()
 
     async def close(self) -> None:
@@ -76,14 +76,14 @@ class WorkerInspector:
             Unavailable: too many files wait already, or no worker could be started.
         """
         try:
-            stream = await self._workers.run(_READ_STREAM, path, self._limits)
+            stream = await self._workers.run(_READ_STREAM, path, self._sound_limits)
         except UnreadableError as error:
             _log.info("audio refused", reason=str(error))
             raise UnsupportedMedia(AUDIO_REFUSAL) from error
         tags = await self._tags(path, stream.format)
         return AudioFacts(
             format=stream.format,
-            mime_type=MIME_TYPES[stream.format],
+            mime_type=AUDIO_TYPES[stream.format],
             duration_seconds=stream.duration_seconds,
             bitrate_kbps=stream.bitrate_kbps,
             title=tags.title,
@@ -109,7 +109,15 @@ class WorkerInspector:
         """Read the tags in a job of their own: they are the part of a file that is easily made to exhaust a parser."""
         try:
             job = Remote[Tags]("pet.inspection.tags:read_tags", (container,))
-            return await self._workers.run(job, path, self._limits)
+            return await self._workers.run(job, path, self._tags_limits)
         except UnreadableError as error:
             _log.info("tags left out", reason=str(error))
             return NO_TAGS
+
+
+def _narrowed(limits: Limits, cpu_seconds: int) -> Limits:
+    return replace(
+        limits,
+        cpu_seconds=min(limits.cpu_seconds, cpu_seconds),
+        wall_seconds=min(limits.wall_seconds, 2 * cpu_seconds),
+    )

@@ -10,6 +10,7 @@ import structlog
 from pet.domain.errors import NotFound, UnsupportedMedia
 from pet.domain.files import MediaFile
 from pet.domain.media import MIB, AudioFormat
+from pet.inspection.pool import MEMORY_BYTES
 from pet.inspection.worker import Limits, Remote, UnreadableError
 from pet.inspection.workers import Workers
 
@@ -22,9 +23,6 @@ BYTES_PER_CPU_SECOND = 2 * MIB
 
 WALL_PER_CPU_SECOND = 10.0
 """Everything else on the machine goes first."""
-
-MEMORY_BYTES = 512 * MIB
-"""Decoding takes some tens of MiB whatever the track's length; the rest is room for artwork in the file's head."""
 
 LOWEST_PRIORITY = 19
 
