@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from pet.app import Overrides
-from pet.domain.ids import UserId
-from pet.domain.viewers import Role, Viewer
 from tests.clock import HandClock
 from tests.conftest import Service, StartService
 from tests.privacy.house import FRIEND, KEPT_OUT, OWNER, STRANGER, House
@@ -28,6 +26,6 @@ async def house(start_service: StartService, request: pytest.FixtureRequest) -> 
         outsiders = (None, STRANGER, KEPT_OUT)
     await world.do("block", OWNER, KEPT_OUT)
     me = await world.graphql("{ me { sessions { id } } }", {}, by=OWNER)
-    export = await service.services.exports.start(Viewer(UserId(world.user_id(OWNER)), Role.MUSICIAN))
-    await service.services.exports.make_next()
+    export = await service.services.exports.start(world.viewer(OWNER))
+    await service.services.exports.make_next()  # unless it is in hand already
     return House(world, me["me"]["sessions"][0]["id"], export.export_id, outsiders)

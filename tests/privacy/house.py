@@ -51,8 +51,8 @@ class House:
             "activity node": Ids(
                 {"activity": nodes["activity"]}, global_id("Activity", new_object_id()), is_hidden=True
             ),
-            "session": Ids({"session": self.session_id}, new_uuid7(), is_hidden=True),
             "export": Ids({"export": self.export_id}, new_uuid7(), is_hidden=True),
+            "session": Ids({"session": self.session_id}, new_uuid7(), is_hidden=True),
             "image url": Ids({"cover": f"/media/file/{files['cover']}"}, f"/media/file/{new_uuid7()}", is_hidden=True),
         }
 
@@ -73,7 +73,7 @@ class House:
         """Return all of Ann's that a write could change, as she sees it; but who asks to follow her: all may."""
         shown = await self.world.service.graphql(
             f"""query ($id: ID!) {{ profile(by: {{userId: $id}}) {{ {selection(SCHEMA.type_map["Profile"], 3)} }}
-            me {{ sessions {{ id }} dataExport {{ requestedAt }} }}
+            me {{ sessions {{ id }} }}
             blocks {{ edges {{ node {{ userId }} }} }} }}""",
             {"id": self.world.user_id(OWNER)},
             by=self.home.person,

@@ -28,6 +28,7 @@ ARGUMENT_IDS = {
     "Query.viewAs(as.userId)": "user",
     "Query.node(id)": "profile node",
     "Mutation.revokeSession(sessionId)": "session",
+    "Mutation.deleteAccount(userId)": "user",
     "Mutation.uploadCover(trackId)": "file",
     "Mutation.updateTrack(fileId)": "file",
     "Mutation.deleteMedia(fileId)": "file",
@@ -38,7 +39,6 @@ ARGUMENT_IDS = {
     "Mutation.declineFollow(followerId)": "user",
     "Mutation.block(userId)": "user",
     "Mutation.unblock(userId)": "user",
-    "Mutation.deleteAccount(userId)": "user",
 }
 """What each argument names that takes an id, or the URL of a file here."""
 
