@@ -43,6 +43,7 @@ WRITES: dict[str, tuple[str, Callable[[Victim], Given], File, str | None]] = {
     "declineFollow": ("$followerId: ID!", lambda v: {"followerId": v.dan.user_id}, None, None),
     "block": ("$userId: ID!", lambda v: {"userId": v.eve.user_id}, None, None),
     "unblock": ("$userId: ID!", lambda v: {"userId": v.eve.user_id}, None, None),
+    "exportMyData": ("", of_nothing, None, None),
     "revokeSessions": ("$keepCurrent: Boolean!", lambda _: {"keepCurrent": True}, None, None),
     "revokeSession": ("$sessionId: ID!", lambda _: {"sessionId": SESSION_OF_ANN}, None, "NOT_FOUND"),
     "changePassword": (
@@ -79,7 +80,8 @@ async def write(victim: Victim, name: str, session: str, headers: dict[str, str]
     variables = {key: session if value is SESSION_OF_ANN else value for key, value in given(victim).items()}
     names = [part.split(":")[0].strip("$ ") for part in declared.split(",")]
     arguments = ", ".join(f"{variable}: ${variable}" for variable in names)
-    query = f"mutation ({declared}) {{ {name}({arguments}) {{ userErrors {{ code }} }} }}"
+    head, call = (f"mutation ({declared})", f"{name}({arguments})") if declared else ("mutation", name)
+    query = f"{head} {{ {call} {{ userErrors {{ code }} }} }}"
     if content is None:
         response = await victim.service.client.post(
             "/graphql", json={"query": query, "variables": variables}, headers=headers

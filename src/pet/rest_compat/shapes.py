@@ -23,6 +23,7 @@ from pet.rest_compat.kinds import (
     Cursor,
     DisplayName,
     Email,
+    ExportId,
     FileId,
     FileKind,
     FileName,
@@ -276,6 +277,7 @@ class InPaths(TypedDict):
     username: PathName
     trackId: FileId
     fileId: FileId
+    exportId: ExportId
 
 
 class OfPages(TypedDict):
