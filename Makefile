@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx players wheel clean
+.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx players corpus wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +24,7 @@ explorer: $(VENV)/.explorer ## build the pages at /graphql and /docs (needs npm;
 demo: install ## fill the service with a few people and playable tracks, to look around
 	@exec $(BIN)/pet demo
 
-test: $(VENV)/.dev ## run every test (some need `make browser nginx players`)
+test: $(VENV)/.dev ## run every test (some need `make browser nginx players corpus`)
 	$(BIN)/pytest
 
 test-fast: $(VENV)/.dev ## run the tests that need neither a browser nor a server process
@@ -48,6 +48,7 @@ migration: install ## write the migration that the tables need now: make migrati
 lock: $(VENV)/.build ## renew requirements/ from pyproject.toml (UPGRADE=1 takes the newest versions)
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group corpus -c requirements/dev.txt -o requirements/corpus.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group build -c requirements/dev.txt -o requirements/build.txt
 
 wheel: explorer $(VENV)/.build ## build the wheel, with the explorer in it, into dist/
@@ -61,6 +62,8 @@ nginx: ## install nginx for the tests of deliveries, where it is missing
 
 players: ## install curl, wget, aria2 and ffmpeg for the tests of media with them, where they are missing
 	@sh .ci/players
+
+corpus: $(VENV)/.corpus ## fetch the sources of mutagen and Pillow, whose test files are sent as uploads
 
 clean: ## remove .venv and every cache; pet-data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
@@ -82,6 +85,11 @@ $(VENV)/.runtime: $(VENV)/.build requirements/runtime.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.corpus: requirements/corpus.txt | $(VENV)/.dev
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
+		--dest $(VENV)/corpus --requirement requirements/corpus.txt
 	@touch $@
 
 $(VENV)/.explorer: $(wildcard web/*.* web/src/*.*) web/.npmrc .ci/explorer | $(VENV)/.build

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -191,7 +192,8 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
 async def start_service(tmp_path: Path, prepare: Prepare) -> AsyncIterator[StartService]:
     """A function that starts a service in this test's folder: `await start_service(rate_limits=True)`.
 
-    One at a time; `await service.client.aclose()` is not needed. Rate limits are off unless asked for.
+    One at a time; `await service.client.aclose()` is not needed. Rate limits are off unless asked for, and waveforms
+    are not made.
     """
     async with starting(tmp_path, prepare) as start:
         yield start
@@ -203,14 +205,19 @@ async def starting(folder: Path, prepare: Prepare) -> AsyncIterator[StartService
     engines: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
 
-        async def start(*, overrides: Overrides | None = None, **settings: Any) -> Service:
+        async def start(
+            *, overrides: Overrides | None = None, makes_waveforms: bool = False, **settings: Any
+        ) -> Service:
             data_dir = folder / "data"
             if not data_dir.exists():
                 data_dir.mkdir()
                 engines.update(prepare(data_dir))
             chosen = Settings(data_dir=data_dir, **{"rate_limits": False, **engines, **settings})
             app = create_app(chosen, overrides=overrides)
-            state = await stack.enter_async_context(app.router.lifespan_context(app))
+            with pytest.MonkeyPatch.context() as patch:
+                pause = timedelta(seconds=0.05) if makes_waveforms else timedelta(days=1)
+                patch.setattr("pet.upkeep.WAVEFORMS_PAUSE", pause)
+                state = await stack.enter_async_context(app.router.lifespan_context(app))
 
             async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
                 scope["state"] = dict(state or {})

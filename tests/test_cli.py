@@ -49,7 +49,19 @@ def accounts_in(data_dir: Path) -> list[tuple[str, str]]:
 def test_help_lists_every_command() -> None:
     printed = pet("--help").stdout
     commands = re.findall(r"^  (\w+)  ", printed.partition("Commands:")[2], re.MULTILINE)
-    assert commands == ["admin", "audit", "config", "demo", "doctor", "events", "migrate", "openapi", "schema", "serve"]
+    assert commands == [
+        "admin",
+        "audit",
+        "config",
+        "demo",
+        "doctor",
+        "events",
+        "media",
+        "migrate",
+        "openapi",
+        "schema",
+        "serve",
+    ]
 
 
 def test_the_version_is_the_package_s() -> None:

@@ -33,6 +33,7 @@ from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
 from pet.domain.login_guard import LoginGuard
+from pet.domain.media_check import MediaCheckService
 from pet.domain.personal_data import PersonalData
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
@@ -42,10 +43,12 @@ from pet.domain.sessions import SessionService
 from pet.domain.times import Clock, utc_now
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
+from pet.domain.waveforms import WaveformService
 from pet.edge import Cors, Edge
 from pet.engines import Engines, open_engines
 from pet.forwarding import client_address, is_trusted
 from pet.inspection.pool import WorkerInspector
+from pet.inspection.unhurried import WorkerPeakReader
 from pet.metrics import Metrics, Sampler
 from pet.pages.docs import docs_routes
 from pet.pages.explorer import explored
@@ -126,6 +129,10 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         engines = await stack.enter_async_context(open_engines(settings, clock))
         hasher = chosen.hasher or Argon2Hasher(settings.password_hashing)
         stack.callback(hasher.close)
+        inspector = WorkerInspector()
+        stack.push_async_callback(inspector.close)
+        peak_reader = WorkerPeakReader()
+        stack.push_async_callback(peak_reader.close)
         secret = secret_of(settings)
         limits = chosen.limits or engines.shared.limits
 
@@ -165,10 +172,11 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         services = Services(
             accounts=AccountService(engines.accounts, sessions, hasher, guard, limits, delivery, clock),
             audit=AuditService(engines.documents.audits),
+            media_check=MediaCheckService(engines.documents.files, engines.blobs, delivery, clock),
             profiles=profiles,
             files=file_service,
-            uploads=UploadService(engines.documents.files, engines.blobs, WorkerInspector(), limits, delivery, clock),
             exports=exports,
+            uploads=UploadService(engines.documents.files, engines.blobs, inspector, limits, delivery, clock),
             follows=follows,
             blocks=BlockService(engines.documents.follows, delivery, clock),
             feed=FeedService(engines.documents.activities, visibility),
@@ -177,6 +185,9 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             ),
             listeners=Listeners(engines.sessions, clock, per_user=settings.subscriptions_per_user),
             plays=PlayService(engines.documents.plays, delivery, clock),
+            waveforms=WaveformService(
+                engines.documents.waveforms, engines.documents.files, engines.blobs, peak_reader, clock
+            ),
             visibility=visibility,
             links=Links(settings.public_url, LinkSigner(secret), clock),
             limits=limits,
@@ -295,6 +306,7 @@ def _upkeep(parts: Parts) -> Upkeep:
         engines.documents.projections,
         parts.services.uploads,
         parts.services.exports,
+        parts.services.waveforms,
         engines.documents.plays,
         parts.services.listeners,
         Sampler(parts.services.audit, parts.metrics),

@@ -196,6 +196,36 @@ def audit(*, repair: bool) -> None:
         sys.exit(1)
 
 
+@main.group(help="Look after audio and image bytes.")
+def media() -> None:
+    """Run a command about media."""
+
+
+@media.command(
+    name="check",
+    help="Find records without their bytes and bytes without a record, while the service runs; exit status 1 when"
+    " something is left.",
+)
+@click.option("--repair", is_flag=True, help="Remove both: such a file can be neither played nor found.")
+@click.option("--even-much", is_flag=True, help="Also where so much is missing that it looks like a wrong setting.")
+@_in_sentences
+def check_media(*, repair: bool, even_much: bool) -> None:
+    """Compare records with bytes."""
+    from pet.bookkeeping import media as bookkeeping  # noqa: PLC0415
+
+    is_clean = True
+
+    async def work(parts: Parts) -> None:
+        nonlocal is_clean
+        await parts.delivery.relay()  # a deletion that waits for its delivery would look like bytes without a record
+        result = await bookkeeping.check(parts.services.media_check, is_repairing=repair, even_much=even_much)
+        is_clean = result.is_clean
+
+    _with_parts(work)
+    if not is_clean:
+        sys.exit(1)
+
+
 @main.group(help="Make and promote admins.")
 def admin() -> None:
     """Run a command about admins."""

@@ -32,6 +32,7 @@ from pet.domain.publishing import Exchange
 from pet.domain.session_cache import SessionCache
 from pet.domain.sessions import Sessions
 from pet.domain.times import Clock
+from pet.domain.waveforms import Waveforms
 from pet.health import Answers, Check
 from pet.security.keys import derive_key
 from pet.settings import Settings
@@ -54,6 +55,7 @@ from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.postgres import PostgresLimits
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
+from pet.storage.sql.waveforms import SqlWaveforms
 
 FINGERPRINT_DIGITS = 12
 """Of the secret key, in the names of what is kept in Redis: two installations may use one server."""
@@ -68,6 +70,7 @@ class Documents:
     follows: Follows
     activities: Activities
     plays: Plays
+    waveforms: Waveforms
     projections: Projections
     audits: Audits
     outbox: Outbox
@@ -166,6 +169,7 @@ def _sql_documents(database: Database, outbox: Outbox, clock: Clock) -> Document
         follows=SqlFollows(database),
         activities=SqlActivities(database),
         plays=SqlPlays(database),
+        waveforms=SqlWaveforms(database),
         projections=SqlProjections(database, clock),
         audits=SqlAudits(database),
         outbox=outbox,
@@ -178,7 +182,18 @@ async def _mongo_documents(
     """Keep the documents in MongoDB, where a setting names one."""
     if settings.documents_url is None:
         return None
-    from pet.storage.mongo import audit, connection, delivery, effects, feed, files, follows, plays, profiles  # noqa: PLC0415
+    from pet.storage.mongo import (  # noqa: PLC0415
+        audit,
+        connection,
+        delivery,
+        effects,
+        feed,
+        files,
+        follows,
+        plays,
+        profiles,
+        waveforms,
+    )
 
     opening = connection.open_database(settings.documents_url, timeout_seconds=settings.engine_timeout)
     database = await stack.enter_async_context(opening)
@@ -189,6 +204,7 @@ async def _mongo_documents(
         follows=follows.MongoFollows(database),
         activities=feed.MongoActivities(database),
         plays=plays.MongoPlays(database),
+        waveforms=waveforms.MongoWaveforms(database),
         projections=effects.MongoProjections(database, clock),
         audits=audit.MongoAudits(database),
         outbox=delivery.MongoOutbox(database, clock),

@@ -17,6 +17,7 @@ from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import ProfileView
+from pet.domain.waveforms import Waveform
 from pet.services import Services
 
 BATCH = 100
@@ -70,6 +71,7 @@ class Loaders:
 
         self.profile: DataLoader[UserId, ProfileView | None] = _by_key(views)
         self.file: DataLoader[FileId, MediaFile | None] = _by_key(services.files.get_many)
+        self.waveform: DataLoader[FileId, Waveform | None] = _by_key(services.waveforms.get_many)
         self.newest_cover: DataLoader[UserId, MediaFile | None] = _by_key(services.files.newest_covers)
         self.audio_count: DataLoader[UserId, int | None] = _by_key(services.files.count_audio)
         self.files: PageLoader[FileList, MediaFile] = PageLoader(services.files.pages)

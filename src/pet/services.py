@@ -15,10 +15,12 @@ from pet.domain.limits import RateLimits
 from pet.domain.links import Links
 from pet.domain.listeners import Listeners
 from pet.domain.live_feed import LiveFeed
+from pet.domain.media_check import MediaCheckService
 from pet.domain.plays import PlayService
 from pet.domain.profiles import ProfileService
 from pet.domain.uploads import UploadService
 from pet.domain.visibility import Visibility
+from pet.domain.waveforms import WaveformService
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Services:
 
     accounts: AccountService
     audit: AuditService
+    media_check: MediaCheckService
     profiles: ProfileService
     files: FileService
     uploads: UploadService
@@ -37,6 +40,7 @@ class Services:
     live_feed: LiveFeed
     listeners: Listeners
     plays: PlayService
+    waveforms: WaveformService
     visibility: Visibility
     links: Links
     limits: RateLimits

@@ -17,6 +17,7 @@ from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.publishing import Publisher
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
+from pet.domain.waveforms import WaveformService
 from pet.metrics import Sampler
 
 AUDIT_PAUSE = timedelta(minutes=1)
@@ -30,6 +31,9 @@ SPREADS_A_TURN = 50
 
 BYTES_PAUSE = timedelta(minutes=1)
 """A deletion removes its bytes at once; this is for those that resisted."""
+
+WAVEFORMS_PAUSE = timedelta(seconds=1)
+"""A new track has its waveform within some seconds; an idle turn costs one look at an index."""
 
 PUBLISH_PAUSE = timedelta(milliseconds=250)
 """With the time that events settle, one is on its way half a second after the change, whichever process made it."""
@@ -68,6 +72,7 @@ class Upkeep:
     projections: Projections
     uploads: UploadService
     exports: ExportService
+    waveforms: WaveformService
     plays: Plays
     listeners: Listeners
     sampler: Sampler
@@ -83,6 +88,7 @@ class Upkeep:
             (BYTES_PAUSE, self._remove_bytes),
             (BYTES_PAUSE, self.exports.sweep),
             (EXPORT_PAUSE, self._export),
+            (WAVEFORMS_PAUSE, self._make_waveforms),
             (AUDIT_PAUSE, self.sampler.sample),
             (TRIM_PAUSE, self._trim),
             (SESSIONS_PAUSE, self.listeners.look),
@@ -111,6 +117,11 @@ class Upkeep:
     async def _export(self) -> None:
         """Make the archives that people have asked for, one after the other."""
         while await self.exports.make_next():
+            pass
+
+    async def _make_waveforms(self) -> None:
+        """Make the waveforms that are wanted, one after the other: the other cores are left to those who wait."""
+        while await self.waveforms.make_next():
             pass
 
     async def _trim(self) -> None:

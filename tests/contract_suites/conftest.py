@@ -26,6 +26,7 @@ from pet.storage.mongo.files import MongoFiles
 from pet.storage.mongo.follows import MongoFollows
 from pet.storage.mongo.plays import MongoPlays
 from pet.storage.mongo.profiles import MongoProfiles
+from pet.storage.mongo.waveforms import MongoWaveforms
 from pet.storage.sql.accounts import SqlAccounts
 from pet.storage.sql.audit import SqlAudits
 from pet.storage.sql.database import Database, open_database
@@ -39,6 +40,7 @@ from pet.storage.sql.follows import SqlFollows
 from pet.storage.sql.plays import SqlPlays
 from pet.storage.sql.profiles import SqlProfiles
 from pet.storage.sql.sessions import SqlSessions
+from pet.storage.sql.waveforms import SqlWaveforms
 
 OpenStore = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Store]]
 """Takes what it needs from fixtures, so that only engines start which a test asks for."""
@@ -102,6 +104,7 @@ def mongo_store(database: MongoDatabase, accounts: Store) -> Store:
         follows=MongoFollows(database),
         activities=MongoActivities(database),
         plays=MongoPlays(database),
+        waveforms=MongoWaveforms(database),
         outbox=outbox,
         outboxes=(outbox, accounts.outbox),
         store_events=lambda events: database.atomically(lambda mongo: store_mongo_events(mongo, events)),
@@ -126,6 +129,7 @@ def sql_store(database: Database) -> Store:
         follows=SqlFollows(database),
         activities=SqlActivities(database),
         plays=SqlPlays(database),
+        waveforms=SqlWaveforms(database),
         outbox=outbox,
         outboxes=(outbox,),
         store_events=lambda events: database.atomically(lambda sql: store_events(sql, events)),

@@ -27,6 +27,7 @@ from pet.domain.profiles import Edit, Profile, Profiles
 from pet.domain.sessions import Session, Sessions
 from pet.domain.texts import identity_key
 from pet.domain.viewers import Role
+from pet.domain.waveforms import Waveforms
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ANN = UserId("ann")
@@ -62,6 +63,7 @@ class Store:
     follows: Follows
     activities: Activities
     plays: Plays
+    waveforms: Waveforms
     outbox: Outbox
     outboxes: Sequence[Outbox]
     store_events: Callable[[Sequence[Event]], Awaitable[None]]

@@ -13,6 +13,7 @@ from tests.engines.s3 import Bucket
 
 from pet.domain.errors import NotFound
 from pet.domain.media import MIB, Blobs
+from pet.domain.times import utc_now
 from pet.storage.blobs import open_blobs
 
 
@@ -267,3 +268,43 @@ async def test_an_upload_of_several_parts_that_was_cancelled_at_any_moment_leave
         with pytest.raises(asyncio.CancelledError):
             await task
     assert await blobs.sweep(older_than=timedelta(minutes=-1)) == 0
+
+
+async def test_a_local_file_has_the_objects_bytes(blobs: Blobs, tmp_path: Path) -> None:
+    content = random.Random(1).randbytes(3 * MIB + 1)
+    await keep(blobs, "files/aa/one.mp3", content)
+    async with blobs.local_file("files/aa/one.mp3") as path:
+        assert path.read_bytes() == content
+    assert await read(blobs, "files/aa/one.mp3") == content
+    assert not [left for left in (tmp_path / "spool").glob("*") if not left.name.startswith(".")]
+
+
+async def test_an_object_may_go_while_its_local_file_is_read(blobs: Blobs) -> None:
+    await keep(blobs, "files/aa/one.mp3", b"lalala")
+    async with blobs.local_file("files/aa/one.mp3") as path:
+        with path.open("rb") as file:
+            await blobs.remove("files/aa/one.mp3")
+            assert file.read() == b"lalala"
+
+
+async def test_there_is_no_local_file_of_what_is_not_there(blobs: Blobs) -> None:
+    with pytest.raises(NotFound):
+        async with blobs.local_file("files/aa/one.mp3"):
+            pytest.fail("there is none")
+
+
+async def test_kept_objects_are_listed_with_size_and_age(blobs: Blobs) -> None:
+    before = utc_now() - timedelta(seconds=2)  # some stores tell whole seconds
+    kept = {f"files/{number:02}/{number}.mp3": b"la" * number for number in range(5)}
+    for key, content in kept.items():
+        await keep(blobs, key, content)
+    await keep(blobs, "tracks/one", b"elsewhere")
+    async with blobs.stage() as staged:
+        await staged.write(b"not kept")
+        found = [stored async for page in blobs.listed("files") for stored in page]
+    assert {stored.key: stored.size_bytes for stored in found} == {key: len(kept[key]) for key in kept}
+    assert all(before <= stored.modified_at <= utc_now() + timedelta(seconds=2) for stored in found)
+
+
+async def test_nothing_is_listed_where_nothing_was_kept(blobs: Blobs) -> None:
+    assert [page async for page in blobs.listed("files") if page] == []

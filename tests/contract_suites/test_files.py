@@ -266,3 +266,31 @@ async def test_a_cover_that_goes_while_it_is_chosen_is_nobodys_cover(store: Stor
             store.files.remove(image.file_id, NOON),
         )
         assert (await store.shown(ann)).cover_file_id is None
+
+
+async def test_all_files_are_walked_by_their_ids(store: Store, ann: UserId) -> None:
+    bob = await store.profile("bob")
+    kept = [await store.keep(media(person, kind)) for kind in (COVER, OTHER, AVATAR) for person in (ann, bob)]
+    kept.append(await store.keep(track(ann)))
+    seen: list[MediaFile] = []
+    while page := await store.files.walk(after=seen[-1].file_id if seen else None, limit=3):
+        assert len(page) <= 3
+        seen += page
+    assert seen == sorted(kept, key=lambda file: file.file_id)
+    assert await store.files.count() == len(kept)
+
+
+async def test_a_network_without_files_is_walked_at_once(store: Store) -> None:
+    assert (list(await store.files.walk(after=None, limit=1000)), await store.files.count()) == ([], 0)
+
+
+async def test_noted_keys_are_told(store: Store, ann: UserId) -> None:
+    await store.files.reserve(["files/aa/1.png", "files/aa/2.png"], NOON)
+    file = await store.keep(media(ann, OTHER))
+    await store.files.reserve([file.blob_key], NOON)
+    await store.deliver(*await store.files.remove(file.file_id, NOON))
+    asked = ["files/aa/1.png", "files/aa/3.png", file.blob_key]
+    assert set(await store.files.reserved(asked)) == {"files/aa/1.png", file.blob_key}
+    await store.files.release(["files/aa/1.png"])
+    assert set(await store.files.reserved(asked)) == {file.blob_key}
+    assert list(await store.files.reserved([])) == []

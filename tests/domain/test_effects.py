@@ -16,6 +16,7 @@ from pet.domain.effects import (
     Effect,
     RetractTrack,
     SetRole,
+    WantWaveform,
     effects_of,
 )
 from pet.domain.events import (
@@ -58,7 +59,7 @@ TABLE: list[tuple[Event, list[Effect]]] = [
     (UserDeleted(user_id=ANN, occurred_at=AT), []),
     (
         TrackUploaded(user_id=ANN, occurred_at=AT, file_id=SONG),
-        [AddStats(ANN, Stats(tracks=1)), AnnounceTrack(ANN, SONG, AT)],
+        [AddStats(ANN, Stats(tracks=1)), AnnounceTrack(ANN, SONG, AT), WantWaveform(SONG, AT)],
     ),
     (
         TrackDeleted(user_id=ANN, occurred_at=AT, file_id=SONG, blob_key="k"),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from pet.domain.ids import new_object_id, new_uuid7, parse_uuid
+from pet.domain.ids import new_object_id, new_uuid7, parse_uuid, uuid7_since
 
 
 def test_a_uuid_has_the_form_of_version_7_and_the_present_time() -> None:
@@ -65,3 +65,11 @@ def test_a_uuid_in_either_case_becomes_canonical() -> None:
 )
 def test_what_is_no_uuid_is_none(text: str) -> None:
     assert parse_uuid(text) is None
+
+
+def test_ids_that_are_made_since_a_time_are_greater() -> None:
+    now = time.time_ns() // 1_000_000
+    made = new_uuid7()
+    assert uuid7_since(now) < made < uuid7_since(now + 1000)
+    assert parse_uuid(uuid7_since(now)) == uuid7_since(now)
+    assert uuid7_since(0) < uuid7_since(2) < made

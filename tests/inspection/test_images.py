@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from pet.domain.media import CleanImage, ImageFormat
-from pet.inspection.images import MAX_PIXELS, read_image
+from pet.domain.media import MAX_PIXELS, CleanImage, ImageFormat
+from pet.inspection.images import read_image
 from pet.inspection.worker import UnreadableError
 from tests import media_factory
 
@@ -195,7 +195,7 @@ def test_what_is_no_whole_picture_is_unreadable(content: bytes) -> None:
 
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
-    too_wide = media_factory.png_bomb(8_000, MAX_PIXELS // 8_000 + 1)
+    too_wide = media_factory.png_bomb(8_000, MAX_PIXELS[ImageFormat.PNG] // 8_000 + 1)
     beyond_the_header = too_wide[:100]
 
     with pytest.raises(UnreadableError, match="pixels"):

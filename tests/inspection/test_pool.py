@@ -7,16 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
+from PIL import Image
 
 from pet.domain.errors import Unavailable, UnsupportedMedia
-from pet.domain.media import MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat, MediaInspector
-from pet.inspection.pool import AUDIO_REFUSAL, IMAGE_REFUSAL, WorkerInspector
+from pet.domain.media import MAX_PIXELS, MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat, MediaInspector
+from pet.inspection.pool import AUDIO_REFUSAL, IMAGE_REFUSAL, MEMORY_BYTES, WorkerInspector
+from pet.inspection.worker import Limits, Remote
+from pet.inspection.workers import Workers
 from tests import media_factory
 
 SERVICE = """
@@ -31,14 +35,35 @@ async def serve(finished: str, endless: str) -> None:
     await asyncio.sleep(0.2)
     print("serving", flush=True)
     await asyncio.to_thread(sys.stdin.read)
+    await inspector.close()
+    try:
+        await busy
+    except Exception as error:
+        print(type(error).__name__)
 
 asyncio.run(serve(*sys.argv[1:]))
 """
 
 
+Make = Callable[..., WorkerInspector]
+
+
 @pytest.fixture
-def inspector() -> WorkerInspector:
-    return WorkerInspector()
+async def make_inspector() -> AsyncIterator[Make]:
+    """Make inspectors, each on workers of its own, that end with the test."""
+    async with AsyncExitStack() as stack:
+
+        def make(*, workers: Workers | None = None, **limits: Any) -> WorkerInspector:
+            inspector = WorkerInspector(workers=workers, **limits)
+            stack.push_async_callback(inspector.close)
+            return inspector
+
+        yield make
+
+
+@pytest.fixture
+def inspector(make_inspector: Make) -> WorkerInspector:
+    return make_inspector()
 
 
 @pytest.fixture
@@ -78,8 +103,11 @@ async def other_side(pipe: Path) -> int:
 
 def children(parent: int | str = "self") -> set[int]:
     """Return the process ids of a process's children."""
-    tasks = Path(f"/proc/{parent}/task").iterdir()
-    return {int(child) for task in tasks for child in (task / "children").read_text(encoding="ascii").split()}
+    found = set[int]()
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        with suppress(OSError):  # the thread has ended meanwhile
+            found |= {int(child) for child in (task / "children").read_text(encoding="ascii").split()}
+    return found
 
 
 @pytest.fixture
@@ -127,19 +155,20 @@ async def test_what_is_neither_song_nor_picture_is_refused_with_the_formats_that
 
 
 @pytest.mark.parametrize(
-    ("make_song", "make_inspector"),
+    ("make_song", "limits"),
     [
-        pytest.param(media_factory.mp3_with_slow_tag, partial(WorkerInspector, wall_seconds=1.5), id="wall_time"),
-        pytest.param(media_factory.mp3_with_huge_tag, partial(WorkerInspector, memory_bytes=64 * MIB), id="memory"),
+        pytest.param(media_factory.mp3_with_slow_tag, {"wall_seconds": 1.5}, id="wall_time"),
+        pytest.param(media_factory.mp3_with_huge_tag, {"memory_bytes": 64 * MIB}, id="memory"),
     ],
 )
 async def test_a_song_whose_tags_exhaust_a_limit_is_accepted_without_them(
     make_song: Callable[[], bytes],
-    make_inspector: Callable[[], WorkerInspector],
+    limits: dict[str, Any],
+    make_inspector: Make,
     store: Callable[[bytes], Path],
     photo: Path,
 ) -> None:
-    inspector = make_inspector()
+    inspector = make_inspector(**limits)
 
     facts = await inspector.audio(store(make_song()))
 
@@ -147,8 +176,10 @@ async def test_a_song_whose_tags_exhaust_a_limit_is_accepted_without_them(
     assert (await inspector.image(photo)).width == 64
 
 
-async def test_others_are_served_while_a_song_burns_its_cpu_time(store: Callable[[bytes], Path], photo: Path) -> None:
-    inspector = WorkerInspector(cpu_seconds=1)
+async def test_others_are_served_while_a_song_burns_its_cpu_time(
+    make_inspector: Make, store: Callable[[bytes], Path], photo: Path
+) -> None:
+    inspector = make_inspector(cpu_seconds=1)
     hostile = asyncio.create_task(inspector.audio(store(media_factory.mp3_with_slow_tag())))
 
     image = await inspector.image(photo)
@@ -158,8 +189,10 @@ async def test_others_are_served_while_a_song_burns_its_cpu_time(store: Callable
     assert (facts.format, facts.bitrate_kbps, facts.title) == (AudioFormat.MP3, 128, None)
 
 
-async def test_a_picture_that_exhausts_the_memory_is_refused(store: Callable[[bytes], Path], photo: Path) -> None:
-    inspector = WorkerInspector(memory_bytes=64 * MIB)
+async def test_a_picture_that_exhausts_the_memory_is_refused(
+    make_inspector: Make, store: Callable[[bytes], Path], photo: Path
+) -> None:
+    inspector = make_inspector(memory_bytes=64 * MIB)
 
     with pytest.raises(UnsupportedMedia):
         await inspector.image(store(media_factory.jpeg(6000, 4000)))
@@ -167,10 +200,34 @@ async def test_a_picture_that_exhausts_the_memory_is_refused(store: Callable[[by
     assert (await inspector.image(photo)).width == 64
 
 
-async def test_every_job_has_its_cpu_time_to_itself(
-    workers: Callable[[], set[int]], store: Callable[[bytes], Path]
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: media_factory.jpeg.__wrapped__(5_000, 5_000, 6), id="jpeg_turned"),
+        pytest.param(lambda: media_factory.saved_image(Image.new("RGB", (5_000, 5_000)), "PNG"), id="png"),
+        pytest.param(
+            lambda: media_factory.saved_image(
+                media_factory.picture(2_828, 2_828).convert("RGBA"), "WEBP", lossless=True, method=0, quality=0
+            ),
+            id="webp_without_loss",
+        ),
+    ],
+)
+async def test_the_largest_pictures_fit_into_the_memory(
+    make: Callable[[], bytes], store: Callable[[bytes], Path]
 ) -> None:
-    inspector = WorkerInspector(cpu_seconds=1)
+    pool, job = Workers(), Remote[CleanImage]("pet.inspection.images:read_image")
+    try:
+        image = await pool.run(job, store(make()), Limits(60, MEMORY_BYTES, 120.0))
+        assert image.width * image.height > 0.99 * MAX_PIXELS[image.format]
+    finally:
+        await pool.close()
+
+
+async def test_every_job_has_its_cpu_time_to_itself(
+    make_inspector: Make, workers: Callable[[], set[int]], store: Callable[[bytes], Path]
+) -> None:
+    inspector = make_inspector(cpu_seconds=1)
     large = store(media_factory.jpeg(5000, 5000))
 
     widths = [(await inspector.image(large)).width for _ in range(12)]
@@ -207,8 +264,8 @@ async def test_a_worker_that_died_idle_is_replaced(
     assert worker not in workers()
 
 
-async def test_a_file_that_never_ends_is_refused_in_time(pipe: Path, photo: Path) -> None:
-    inspector = WorkerInspector(wall_seconds=0.5)
+async def test_a_file_that_never_ends_is_refused_in_time(make_inspector: Make, pipe: Path, photo: Path) -> None:
+    inspector = make_inspector(wall_seconds=0.5)
     waiting = asyncio.create_task(inspector.image(pipe))
     handle = await other_side(pipe)
 
@@ -299,3 +356,67 @@ def test_workers_end_with_their_service_idle_or_busy(photo: Path, pipe: Path) ->
     assert service.returncode == 0
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
     assert pids
+
+
+async def test_a_worker_is_replaced_after_its_share_of_jobs(
+    make_inspector: Make, workers: Callable[[], set[int]], photo: Path
+) -> None:
+    inspector, seen = make_inspector(workers=Workers(jobs_each=2)), set()
+    for _ in range(3):
+        await inspector.image(photo)
+        seen |= workers()
+
+    assert len(seen) == 2
+
+
+async def test_a_worker_that_is_idle_for_long_gives_its_memory_back(
+    make_inspector: Make, workers: Callable[[], set[int]], photo: Path
+) -> None:
+    inspector = make_inspector(workers=Workers(idle_seconds=0.05))
+    await inspector.image(photo)
+
+    for _ in range(1000):
+        await asyncio.sleep(0.01)
+        if not workers():
+            break
+
+    assert workers() == set()
+    assert (await inspector.image(photo)).width == 64
+
+
+async def test_only_so_many_files_wait_for_a_worker(make_inspector: Make, pipe: Path, photo: Path) -> None:
+    inspector = make_inspector(workers=Workers(most=1, most_waiting=1))
+    busy = asyncio.create_task(inspector.image(pipe))
+    handle = await other_side(pipe)
+    waiting = asyncio.create_task(inspector.image(photo))
+    await asyncio.sleep(0)
+
+    with pytest.raises(Unavailable):
+        await inspector.image(photo)
+
+    os.set_blocking(handle, True)
+    os.write(handle, media_factory.png())
+    os.close(handle)
+    assert [image.format for image in await asyncio.gather(busy, waiting)] == [ImageFormat.PNG, ImageFormat.JPEG]
+
+
+def environment(file: BinaryIO) -> list[str]:
+    """A job that tells what a worker knows of the service's environment."""
+    return sorted(os.environ)
+
+
+async def test_a_worker_knows_none_of_the_services_secrets(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PET_SECRET_KEY", "x" * 40)
+    pool = Workers()
+
+    names = await pool.run(environment, photo, Limits(1, 64 * MIB, 5.0))
+
+    assert "PATH" in names
+    assert [name for name in names if name.startswith(("PET_", "AWS_"))] == []
+    await pool.close()
+
+
+def test_the_service_loads_no_parser_of_media() -> None:
+    loaded = "import sys, pet.app; print([name for name in ('av', 'mutagen', 'PIL') if name in sys.modules])"
+
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, check=True).stdout == b"[]\n"

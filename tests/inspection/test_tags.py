@@ -15,7 +15,8 @@ from mutagen.id3 import APIC, ID3
 from mutagen.oggvorbis import OggVorbis
 
 from pet.domain.media import MIB, AudioFormat
-from pet.inspection.tags import NO_TAGS, Tags, read_tags
+from pet.inspection.facts import NO_TAGS, Tags
+from pet.inspection.tags import read_tags
 from tests import media_factory
 
 MAKERS = [

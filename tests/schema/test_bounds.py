@@ -342,6 +342,29 @@ async def test_the_limits_are_told(start_service: StartService) -> None:
     }
 
 
+async def test_the_limits_of_uploads_are_told(start_service: StartService) -> None:
+    service: Running = await start_service()
+    query = """{ serverInfo { uploadLimits {
+        track { maxBytes formats { mimeType } } avatar { maxBytes }
+        cover { maxBytes formats { mimeType maxPixels } } } } }"""
+    info = (await service.graphql(query))["data"]["serverInfo"]
+    assert info["uploadLimits"] == {
+        "track": {
+            "maxBytes": 104_857_600,
+            "formats": [{"mimeType": f"audio/{kind}"} for kind in ("mpeg", "wav", "ogg", "mp4", "flac")],
+        },
+        "avatar": {"maxBytes": 5_242_880},
+        "cover": {
+            "maxBytes": 10_485_760,
+            "formats": [
+                {"mimeType": "image/jpeg", "maxPixels": 25_000_000},
+                {"mimeType": "image/png", "maxPixels": 25_000_000},
+                {"mimeType": "image/webp", "maxPixels": 8_000_000},
+            ],
+        },
+    }
+
+
 async def test_the_schema_can_be_closed_but_for_what_every_server_must_answer(start_service: StartService) -> None:
     service: Running = await start_service(graphql_introspection=False)
     open_still = '{ __typename __type(name: "Profile") { name kind } }'

@@ -1,4 +1,4 @@
-"""What each event causes: in counters, activities, profiles and follows.
+"""What each event causes: in counters, activities, profiles, follows and waveforms.
 
 `effects_of` is a pure function, so the whole of the network's bookkeeping can be read in one table and tested without a
 store.
@@ -92,13 +92,31 @@ class RetractTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class WantWaveform:
+    """Note that a track wants a waveform, which is made in the background; a track that is gone wants none."""
+
+    file_id: FileId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AbandonBytes:
     """Note that bytes are nobody's any more, so that a sweep removes them if nobody does so before."""
 
     blob_key: str
 
 
-Effect = CreateProfile | SetRole | AddStats | AddPlay | AnnounceTrack | AnnounceProfile | RetractTrack | AbandonBytes
+Effect = (
+    CreateProfile
+    | SetRole
+    | AddStats
+    | AddPlay
+    | AnnounceTrack
+    | AnnounceProfile
+    | WantWaveform
+    | RetractTrack
+    | AbandonBytes
+)
 
 
 @singledispatch
@@ -129,7 +147,8 @@ def _(event: UserUpdated) -> Sequence[Effect]:
 @effects_of.register
 def _(event: TrackUploaded) -> Sequence[Effect]:
     published = AnnounceTrack(event.user_id, event.file_id, event.occurred_at)
-    return (AddStats(event.user_id, Stats(tracks=1)), published)
+    wanted = WantWaveform(event.file_id, event.occurred_at)
+    return (AddStats(event.user_id, Stats(tracks=1)), published, wanted)
 
 
 @effects_of.register

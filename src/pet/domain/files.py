@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -136,6 +136,15 @@ class Files(Protocol):
 
     async def of_user(self, user_id: UserId, *, limit: int) -> Sequence[MediaFile]:
         """Return any files of a user, whatever their type."""
+
+    async def walk(self, *, after: FileId | None, limit: int) -> Sequence[MediaFile]:
+        """Return files of all users by their ids, ascending, from an exclusive id on; up to 1,000 of them."""
+
+    async def count(self) -> int:
+        """Return about how many files there are, for a progress bar."""
+
+    async def reserved(self, blob_keys: Sequence[str]) -> Collection[str]:
+        """Return those of up to 1,000 keys that are noted: as about to be kept, or as nobody's any more."""
 
     async def count_audio(self, user_ids: Sequence[UserId]) -> Mapping[UserId, int]:
         """Return how many files of each user are audio; every user has an entry."""

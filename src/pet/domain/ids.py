@@ -33,6 +33,11 @@ def new_uuid7() -> str:
     return str(UUID(int=head << 64 | 0x2 << 62 | secrets.randbits(62)))
 
 
+def uuid7_since(milliseconds: int) -> str:
+    """Return what every UUID version 7 is greater than that is made at or after a time of Unix milliseconds."""
+    return str(UUID(int=(max(milliseconds, 1) << 80) - 1))
+
+
 def new_object_id() -> ObjectId:
     """Return 24 hexadecimal digits: 4 bytes of Unix seconds, then 8 random bytes."""
     return ObjectId(f"{int(time.time()) & 0xFFFF_FFFF:08x}{secrets.token_hex(8)}")

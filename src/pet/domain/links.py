@@ -44,6 +44,10 @@ class Links:
         """Return the URL of a track's cover."""
         return self._media("cover", track.file_id, viewer, is_private=is_private)
 
+    def waveform(self, track: MediaFile, viewer: Viewer | None, *, is_private: bool) -> str:
+        """Return the URL of the picture of a track's waveform."""
+        return self._media("track", track.file_id, viewer, is_private=is_private, part="/waveform.svg")
+
     def signed_for(self, file_id: FileId, parameters: dict[str, str]) -> UserId | None:
         """Return the user for whom a request's parameters were signed, None when they are not valid now."""
         return self._signer.verify(file_id, parameters, self._clock())
@@ -70,8 +74,8 @@ class Links:
             return None
         return FileId(found)
 
-    def _media(self, kind: str, file_id: FileId, viewer: Viewer | None, *, is_private: bool) -> str:
-        url = f"{self._public_url}/media/{kind}/{quote(file_id)}"
+    def _media(self, kind: str, file_id: FileId, viewer: Viewer | None, *, is_private: bool, part: str = "") -> str:
+        url = f"{self._public_url}/media/{kind}/{quote(file_id)}{part}"
         if not is_private or viewer is None:
             return url
         return f"{url}?{urlencode(self._signer.sign(file_id, viewer.user_id, self._clock()))}"

@@ -5,10 +5,10 @@ The bytes live behind `Blobs`; the record of a file (`files`) appears only after
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +38,23 @@ class ImageFormat(StrEnum):
     JPEG = "jpeg"
     PNG = "png"
     WEBP = "webp"
+
+
+AUDIO_TYPES = {
+    AudioFormat.MP3: "audio/mpeg",
+    AudioFormat.WAV: "audio/wav",
+    AudioFormat.OGG: "audio/ogg",
+    AudioFormat.M4A: "audio/mp4",
+    AudioFormat.FLAC: "audio/flac",
+}
+"""The media types under which sound is served."""
+
+MAX_PIXELS = {ImageFormat.JPEG: 25_000_000, ImageFormat.PNG: 25_000_000, ImageFormat.WEBP: 8_000_000}
+"""The largest pictures that are decoded, known from the header before any decoding.
+
+What they take decides: 8 bytes a pixel for a JPEG or PNG that is turned, 25 for a WebP without loss, and 256 MB for a
+worker as a whole. A picture of 5,000 x 5,000 pixels is larger than any screen, one of 2,800 x 2,800 than any cover.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +132,15 @@ class StagedBlob(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as its store lists it; `modified_at` is when it was kept, by the store's clock."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
 class Blobs(Protocol):
     """Stores bytes by key. Keys are the network's own (`[a-z0-9/.-]`), never made of a client's text."""
 
@@ -133,6 +159,16 @@ class Blobs(Protocol):
 
         Closing the iterator releases what it holds. Raises NotFound when there is no such object.
         """
+
+    def local_file(self, key: str) -> AbstractAsyncContextManager[Path]:
+        """Give a local file with an object's bytes, for decoding, until the context is left.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
+    def listed(self, prefix: str) -> AsyncIterator[Sequence[StoredObject]]:
+        """Yield all kept objects whose keys begin with a path (`files`), up to 1,000 at a time, in no certain order."""
 
     async def remove(self, key: str) -> None:
         """Remove an object; removing what is not there does nothing."""

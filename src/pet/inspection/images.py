@@ -19,11 +19,8 @@ from PIL.Image import Transpose
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pet.domain.media import CleanImage, ImageFormat
+from pet.domain.media import MAX_PIXELS, CleanImage, ImageFormat
 from pet.inspection.worker import UnreadableError
-
-MAX_PIXELS = 40_000_000
-"""The largest picture that is decoded: 160 MB of pixels. The size is known from the header, before any decoding."""
 
 _FORMATS = {
     "JPEG": ImageFormat.JPEG,
@@ -48,9 +45,8 @@ _JPEG_QUALITY = 95
 _WEBP_QUALITY = 90
 """Qualities at which a second encoding is not seen."""
 
-_THOROUGH_WEBP_PIXELS = 10_000_000
-"""Above this WebP is written with its quickest method: for 40 lossless megapixels the usual one takes 7 s and 1 GB, the
-quickest 1 s and half of the memory, for a file half as large again."""
+_LOSSLESS_WEBP_METHOD = 0
+"""The quickest: the usual one takes twice the memory, for a file a third smaller."""
 
 _EncoderOptions = dict[str, Any]
 
@@ -71,26 +67,32 @@ def read_image(file: BinaryIO) -> CleanImage:
 
 
 def _decode(file: BinaryIO) -> tuple[ImageFormat, Image.Image, _EncoderOptions]:
-    """Return the picture as it is meant to be seen, and how to encode it.
-
-    The picture is a copy, so that the decoder's memory is given back before the encoder asks for some.
-    """
+    """Return the picture as it is meant to be seen, and how to encode it."""
     with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
-        if image.width * image.height > MAX_PIXELS:
+        kind = _FORMATS[str(image.format)]
+        if image.width * image.height > MAX_PIXELS[kind]:
             raise UnreadableError(f"{image.width} x {image.height} pixels")
         image.load()  # a PNG may tell its orientation after its pixels
         turn = _UPRIGHT.get(_orientation(image))
-        picture = image.copy() if turn is None else image.transpose(turn)
+        options: _EncoderOptions = {}
+        if isinstance(image, JpegImageFile):
+            options = _jpeg_options(image, is_same=turn is None and image.mode != "CMYK")
+        picture = _upright(image, turn)
         if picture.mode == "CMYK":
             picture = _to_srgb(picture)
         # Encoders also write what they find here, a JPEG's comment for one.
         picture.info = {key: picture.info[key] for key in ("icc_profile", "transparency") if key in picture.info}
-        options: _EncoderOptions = {"icc_profile": picture.info.get("icc_profile")}
-        if isinstance(image, JpegImageFile):
-            options |= _jpeg_options(image, is_same=turn is None and picture.mode == image.mode)
-        elif isinstance(image, WebPImageFile):
-            options |= _webp_options(file, picture)
-        return _FORMATS[str(image.format)], picture, options
+        options["icc_profile"] = picture.info.get("icc_profile")
+        if kind is ImageFormat.WEBP:
+            options |= _webp_options(file)
+        return kind, picture, options
+
+
+def _upright(image: Image.Image, turn: Transpose | None) -> Image.Image:
+    """Return the picture as it is meant to be seen. WebP's is a copy, because its decoder holds much memory."""
+    if turn is not None:
+        return image.transpose(turn)
+    return image.copy() if isinstance(image, WebPImageFile) else image
 
 
 def _orientation(image: Image.Image) -> int:
@@ -121,11 +123,10 @@ def _jpeg_options(image: JpegImageFile, *, is_same: bool) -> _EncoderOptions:
     return {"quality": _JPEG_QUALITY, "subsampling": sampling}
 
 
-def _webp_options(file: BinaryIO, picture: Image.Image) -> _EncoderOptions:
-    method = 4 if picture.width * picture.height <= _THOROUGH_WEBP_PIXELS else 0
+def _webp_options(file: BinaryIO) -> _EncoderOptions:
     if _is_lossless_webp(file):
-        return {"lossless": True, "exact": True, "method": method}
-    return {"quality": _WEBP_QUALITY, "method": method}
+        return {"lossless": True, "exact": True, "method": _LOSSLESS_WEBP_METHOD}
+    return {"quality": _WEBP_QUALITY}
 
 
 def _is_lossless_webp(file: BinaryIO) -> bool:

@@ -8,22 +8,37 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
+import pkgutil
 import resource
 import signal
+import struct
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
+T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 Job = Callable[[BinaryIO], T]
-"""Reads an open file and returns plain data. Both cross processes: a function of a module, or a `partial` of one."""
+"""Reads an open file and returns plain data. Both cross processes by pickle: a `Remote`, a function of a module, or a
+`partial` of one."""
+
+LENGTH = struct.Struct("<Q")
+"""What precedes every pickle on a pipe: its length in bytes."""
+
+ACCEPTED = b"!"
+"""What a worker sends when it begins with a job. What goes wrong before is no fault of the file."""
 
 _REASON_LENGTH = 2000
+
+_LATE_SECONDS = 2
+"""How long after the time of a job a worker ends itself: it is for one whose service was killed, which else does so."""
 
 
 class UnreadableError(Exception):
@@ -32,10 +47,74 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one job may use: seconds of CPU time, and bytes of address space beyond those mapped when it starts."""
+    """What one job may use: seconds of CPU time, bytes of address space beyond those mapped when it starts, seconds."""
 
     cpu_seconds: int
     memory_bytes: int
+    wall_seconds: float
+
+
+@dataclass(frozen=True)
+class Remote(Generic[T_co]):
+    """A job by name, `Remote[Tags]("pet.inspection.tags:read_tags", container)`: workers alone import its module.
+
+    The modules that parse hostile bytes stand on large libraries, which the service itself neither needs nor trusts.
+    """
+
+    name: str
+    arguments: tuple[object, ...] = ()
+
+    def __call__(self, file: BinaryIO) -> T_co:
+        """Do the job here."""
+        result: T_co = _found(self.name, self.arguments)(file)
+        return result
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
+        """Arrive in the worker as the function itself: imported before the limits are set, so it counts for nothing."""
+        return _found, (self.name, self.arguments)
+
+
+def _found(name: str, arguments: tuple[object, ...]) -> Callable[[BinaryIO], Any]:
+    """Return the function of a name with all but its first argument, the file."""
+    function: Callable[..., Any] = pkgutil.resolve_name(name)
+    return partial(_called, function, arguments)
+
+
+def _called(function: Callable[..., Any], arguments: tuple[object, ...], file: BinaryIO) -> Any:
+    return function(file, *arguments)
+
+
+def serve() -> None:
+    """Take jobs from standard input and send what they return to standard output, until there is no more input."""
+    jobs, results = _pipes()
+    settle()
+    while len(header := jobs.read(LENGTH.size)) == LENGTH.size:
+        job, path, limits = pickle.loads(jobs.read(*LENGTH.unpack(header)))  # noqa: S301 - the service wrote it
+        results.write(ACCEPTED)
+        results.flush()
+        content = _outcome(job, path, limits)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        results.write(LENGTH.pack(len(content)) + content)
+        results.flush()
+
+
+def _outcome(job: Job[Any], path: Path, limits: Limits) -> bytes:
+    """Return what the job returned, or the error that it raised, pickled with a mark of which of both it is."""
+    try:
+        return pickle.dumps((True, run(job, path, limits)), pickle.HIGHEST_PROTOCOL)
+    except MemoryError:
+        os._exit(1)
+    except (UnreadableError, OSError) as error:
+        return pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
+
+
+def _pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep the pipes for the service alone: what a library reads or prints goes nowhere."""
+    jobs, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    return jobs, results
 
 
 def settle() -> None:
@@ -60,7 +139,6 @@ def run(job: Job[T], path: Path, limits: Limits) -> T:
         UnreadableError: the job failed, whatever the error.
         OSError: the file could not be opened, which is no fault of its content.
     """
-    settle()
     _confine(limits)
     with path.open("rb") as file:
         try:
@@ -79,6 +157,7 @@ def _confine(limits: Limits) -> None:
     _lower(resource.RLIMIT_CPU, used_seconds + limits.cpu_seconds)
     if sys.platform == "linux":
         _lower(resource.RLIMIT_AS, _mapped_bytes() + limits.memory_bytes)
+    signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds + _LATE_SECONDS)  # its signal ends the process
 
 
 def _lower(kind: int, soft: int) -> None:

@@ -52,11 +52,7 @@ async def avatar(request: Request, call: DirectCall) -> Response:
 )
 async def track(request: Request, call: DirectCall) -> Response:
     """3.5: Range requests; the answer that carries the first byte counts a play."""
-    file_id = _file_id(request, "trackId", "Track not found")
-    file = await call.context.services.files.find(file_id)
-    if file is None or file.type is not FileType.TRACK:
-        raise NotFound("Track not found")
-    viewer, view = await _permitted(request, call, file, file_id, "Track not found")
+    file, viewer, view = await _permitted_track(request, call)
     return _bytes(
         request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE, listener=viewer, is_play=True
     )
@@ -129,6 +125,25 @@ def file_json(call: DirectCall, file: MediaFile, view: ProfileView, *, with_upda
         "updatedAt": write_time(file.updated_at) if with_updated_at else None,
     }
     return present(shape)
+
+
+async def permitted_track(request: Request, call: DirectCall) -> tuple[MediaFile, bool]:
+    """Return the track that a request names, and whether its owner is private.
+
+    Raises:
+        NotFound: there is no such track, or the viewer may not hear it.
+    """
+    file, _, view = await _permitted_track(request, call)
+    return file, view.is_private
+
+
+async def _permitted_track(request: Request, call: DirectCall) -> tuple[MediaFile, Viewer | None, ProfileView]:
+    file_id = _file_id(request, "trackId", "Track not found")
+    file = await call.context.services.files.find(file_id)
+    if file is None or file.type is not FileType.TRACK:
+        raise NotFound("Track not found")
+    viewer, view = await _permitted(request, call, file, file_id, "Track not found")
+    return file, viewer, view
 
 
 async def _permitted(

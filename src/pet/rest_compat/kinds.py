@@ -11,6 +11,7 @@ from pet.domain.paging import MAX_CURSOR, MAX_PAGE
 from pet.domain.passwords import MAX_PASSWORD, MIN_PASSWORD
 from pet.domain.texts import MAX_BIO, MAX_FILE_NAME, MAX_LINK, MAX_LOCATION, MAX_NAME, MAX_TAG, MAX_TAGS
 from pet.domain.viewers import Role
+from pet.domain.waveforms import POINTS
 from pet.openapi.schemas import About, about
 
 _UUID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -60,9 +61,17 @@ def _file(kinds: str, max_bytes: int) -> About:
 AvatarBytes = Annotated[str, _file("JPEG, PNG or WebP", AVATAR_MAX_BYTES)]
 CoverBytes = Annotated[str, _file("JPEG, PNG or WebP", COVER_MAX_BYTES)]
 TrackBytes = Annotated[str, _file("MP3, WAV, OGG (Vorbis, Opus), M4A (AAC, ALAC) or FLAC", TRACK_MAX_BYTES)]
+TrackOfCover = Annotated[
+    str,
+    about(
+        "The track whose own cover it becomes; empty is like absent.",
+        pattern=r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$",
+    ),
+]
 
 PageSize = Annotated[
     int, about("Items of a page; without it and `cursor` the list is whole.", 20, minimum=1, maximum=MAX_PAGE)
 ]
+Points = Annotated[int, about("Bars of the picture; 200 without it.", 200, minimum=1, maximum=POINTS)]
 Cursor = Annotated[str, about("Where a page begins: from the `Link` of the page before.", maxLength=MAX_CURSOR)]
 PathName = Annotated[str, about("A username, in any case.", "johndoe", minLength=1)]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pet.openapi.operations import Operation
-from pet.rest_compat import accounts, feed, files, follows, profiles, uploads
+from pet.rest_compat import accounts, feed, files, follows, profiles, uploads, waveforms
 from pet.schema.call import DirectCall
 from pet.schema.endpoint import open_context
 
@@ -68,10 +68,14 @@ ROUTES = (
 )
 
 
+ADDED_ROUTES = (LegacyRoute("GET", "/media/track/:trackId/waveform.svg", "3", waveforms.picture, "getWaveform"),)
+"""What the document does not have, in its manner, and in the chapter where it would stand."""
+
+
 def legacy_routes() -> list[Route]:
     """Return one Starlette route per path: a wrong method is answered with all the right ones (RFC 9110, 15.5.6)."""
     by_path: dict[str, dict[str, Handler]] = defaultdict(dict)
-    for route in ROUTES:
+    for route in (*ROUTES, *ADDED_ROUTES):
         by_path[route.template][route.method] = route.operation.handler
     return [Route(path, _endpoint(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
 

@@ -36,9 +36,11 @@ from pet.rest_compat.kinds import (
     PageSize,
     Password,
     PathName,
+    Points,
     Tags,
     Token,
     TrackBytes,
+    TrackOfCover,
     Url,
     UserId,
     Username,
@@ -261,7 +263,7 @@ class CoverForm(TypedDict):
     file: CoverBytes
     userId: UserId
     type: NotRequired[FormType]
-    trackId: NotRequired[Annotated[FileId | Literal[""], about("The track whose own cover it becomes, if any.")]]
+    trackId: NotRequired[TrackOfCover]
 
 
 class InPaths(TypedDict):
@@ -313,3 +315,9 @@ class SignedQuery(FileQuery):
     viewer: NotRequired[Annotated[str, about("Of a signed URL: for whom it was made.")]]
     expires: NotRequired[Annotated[str, about("Of a signed URL: until when it works, in seconds since 1970.")]]
     signature: NotRequired[Annotated[str, about("Of a signed URL: what proves the other two.")]]
+
+
+class WaveformQuery(SignedQuery):
+    """Of a picture of a waveform."""
+
+    points: NotRequired[Points]

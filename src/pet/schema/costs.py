@@ -1,7 +1,8 @@
 """What an operation may cost, by its page sizes, before it runs; and what it did cost, by what it returned.
 
 Every object costs 1, and an item of a page as much as everything that is asked about it: pages within pages multiply.
-A field at the top of a mutation costs 10 more, and a read of the schema 500. Values that are no objects cost nothing.
+A field at the top of a mutation costs 10 more, and a read of the schema 500. Values that are no objects cost nothing,
+but for long lists of them: 1 for each hundred.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from graphql import (
 )
 
 from pet.domain.paging import MAX_PAGE
+from pet.domain.waveforms import POINTS
 
 MUTATION = 10
 """On top of what a mutation returns: a password to hash, a file to read, a change to write."""
@@ -38,11 +40,17 @@ MUTATION = 10
 SCHEMA_READ = 500
 """About what an operation of this cost takes, measured."""
 
+VALUES = 100
+"""So many values cost 1 in a list of them that is asked for by their number (`points`)."""
+
 FREE = frozenset({"node", "pageInfo", "userErrors"})
 """Parts of an edge, a connection or a payload, which count as one with it."""
 
 DEFAULT_PAGE = 20
 """Of a connection that is not told how many."""
+
+DEFAULT_POINTS = 200
+"""Of a waveform that is not told how many."""
 
 PLAIN_LIST = 10
 """The usual length of a list without pages: the sessions of an account."""
@@ -53,7 +61,7 @@ Items = int | str
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field that returns objects, under the key that it has in the answer.
+    """A field that returns objects or many values, under the key that it has in the answer.
 
     `items` is None where it returns one object.
     """
@@ -62,6 +70,8 @@ class Part:
     weight: int
     items: Items | None
     parts: tuple[Part, ...]
+    are_values: bool = False
+    """Whether the items are plain values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,9 @@ def costs_of(schema: GraphQLSchema, document: DocumentNode) -> dict[str | None, 
 def _requested(parts: Iterable[Part], sizes: Mapping[str, Any]) -> int:
     total = 0
     for part in parts:
+        if part.are_values:
+            total += _hundreds(_points(part.items, sizes))
+            continue
         one = part.weight + _requested(part.parts, sizes)
         total += one if part.items is None else one * _number(part.items, sizes)
     return total
@@ -106,11 +119,22 @@ def _number(items: Items, sizes: Mapping[str, Any]) -> int:
     return min(max(size, 1), MAX_PAGE) if isinstance(size, int) else DEFAULT_PAGE
 
 
+def _points(items: Items | None, sizes: Mapping[str, Any]) -> int:
+    size = sizes.get(items) if isinstance(items, str) else items
+    return min(max(size, 1), POINTS) if isinstance(size, int) else DEFAULT_POINTS
+
+
+def _hundreds(values: int) -> int:
+    return -(-values // VALUES)
+
+
 def _actual(parts: Iterable[Part], data: Mapping[str, Any]) -> int:
     total = 0
     for part in parts:
-        if part.key in data:
-            value = data[part.key]
+        value = data.get(part.key)
+        if part.are_values:
+            total += _hundreds(len(value or ()))
+        elif part.key in data:
             objects = value if isinstance(value, list) else (value,)
             total += sum(part.weight + (_actual(part.parts, item) if item else 0) for item in objects)
     return total
@@ -178,6 +202,8 @@ class _Compiler:
             return Part(key, SCHEMA_READ, None, ())
         field = self._schema.get_field(parent, name)
         kind = get_named_type(field.type) if field else None
+        if field is not None and "points" in field.args:
+            return Part(key, 1, _argument(node, "points", default=DEFAULT_POINTS), (), are_values=True)
         if field is None or not is_composite_type(kind):
             return None
         within = [(kind, node.selection_set) for _, node in nodes if node.selection_set]
@@ -194,9 +220,11 @@ def _is_list(field: GraphQLField) -> bool:
 
 def _page_size(field: GraphQLField, node: FieldNode) -> Items | None:
     """Return the page size that a connection is asked for, None for what has no pages."""
-    if "first" not in field.args:
-        return None
-    value = next((argument.value for argument in node.arguments or () if argument.name.value == "first"), None)
+    return _argument(node, "first", default=DEFAULT_PAGE) if "first" in field.args else None
+
+
+def _argument(node: FieldNode, name: str, *, default: int) -> Items:
+    value = next((argument.value for argument in node.arguments or () if argument.name.value == name), None)
     if isinstance(value, VariableNode):
         return value.name.value
-    return int(value.value) if isinstance(value, IntValueNode) else DEFAULT_PAGE
+    return int(value.value) if isinstance(value, IntValueNode) else default

@@ -13,6 +13,7 @@ from pet.domain.files import MediaFile as FileEntity
 from pet.domain.ids import FileId, parse_uuid
 from pet.domain.paging import Page, Position
 from pet.domain.visibility import ProfileView
+from pet.domain.waveforms import POINTS, Waveform, pending, require_points
 from pet.schema.call import Info
 from pet.schema.connections import PageInfo, asked, cursors, page_info
 from pet.schema.interfaces import Node
@@ -32,6 +33,15 @@ class MediaTypeName(Enum):
     track = strawberry.enum_value("track", description="Published audio.")
     cover = strawberry.enum_value("cover", description="The image of a track, or of all tracks that have none.")
     other = strawberry.enum_value("other", description="Other audio or another image: neither published nor counted.")
+
+
+@strawberry.enum(description="How far what is made of a track after its upload has come.")
+class TrackProcessing(Enum):
+    """States of the background's work on a track."""
+
+    PENDING = strawberry.enum_value("pending", description="It waits, or is being worked on.")
+    READY = strawberry.enum_value("ready", description="All is there.")
+    FAILED = strawberry.enum_value("failed", description="The sound could not be decoded: there will be no waveform.")
 
 
 @strawberry.type(description="What a file says of itself; images and audio have different parts of it.")
@@ -148,13 +158,33 @@ class Track(StoredFile, Node):
     def play_count(self) -> int:
         return self.entity.play_count
 
-    @strawberry.field(description="Peaks of the sound from 0 to 1, from start to end; null until they are computed.")
-    def waveform(
+    @strawberry.field(description="How far the waveform, which is made in the background, has come.")
+    async def processing(self, info: Info) -> TrackProcessing:
+        return TrackProcessing((await self._waveform(info)).processing.value)
+
+    @strawberry.field(
+        description="Peaks of the sound from 0 to 1, from start to end, each the loudest of its part; null until they"
+        " are computed (`processing` tells)."
+    )
+    async def waveform(
         self,
-        points: Annotated[int, strawberry.argument(description="How many peaks to return.")] = 200,
+        info: Info,
+        points: Annotated[int, strawberry.argument(description=f"How many peaks to return, 1 to {POINTS}.")] = 200,
     ) -> list[float] | None:
-        del points
-        return None
+        require_points(points)
+        return (await self._waveform(info)).points(points)
+
+    @strawberry.field(
+        description="A picture of the waveform (SVG, in the colour of the text around it; `points` in the query is from"
+        f" 1 to {POINTS}); signed where the owner is private; null until it is ready."
+    )
+    async def waveform_url(self, info: Info) -> str | None:
+        if (await self._waveform(info)).peaks is None:
+            return None
+        return info.context.services.links.waveform(self.entity, info.context.viewer, is_private=self.view.is_private)
+
+    async def _waveform(self, info: Info) -> Waveform:
+        return await info.context.loaders.waveform.load(self.entity.file_id) or pending(self.entity.file_id)
 
     @strawberry.field(description="Who published the track.")
     def owner(self) -> Annotated[Profile, strawberry.lazy("pet.schema.profiles")]:

@@ -7,6 +7,7 @@ from typing import cast
 
 import strawberry
 
+from pet.domain.media import AUDIO_TYPES, AVATAR_MAX_BYTES, COVER_MAX_BYTES, MAX_PIXELS, TRACK_MAX_BYTES
 from pet.domain.paging import MAX_PAGE
 from pet.schema.call import Info
 from pet.schema.executing import Schema
@@ -40,6 +41,33 @@ class ServerLimits:
     )
 
 
+@strawberry.type(description="A format in which files of a kind are taken. It is told by the bytes, never by a name.")
+class UploadFormat:
+    """A format that is accepted."""
+
+    mime_type: str = strawberry.field(description="The media type under which the file is served later.")
+    max_pixels: int | None = strawberry.field(description="Of a picture, width times height; null for sound.")
+
+
+@strawberry.type(
+    description="What a file of a kind may be; beyond it an upload is refused: TOO_LARGE or UNSUPPORTED_MEDIA."
+)
+class UploadLimit:
+    """What one kind of file may be."""
+
+    max_bytes: int = strawberry.field(description="The largest file.")
+    formats: list[UploadFormat] = strawberry.field(description="The formats that are taken.")
+
+
+@strawberry.type(description="What files may be uploaded.")
+class UploadLimits:
+    """The limits of uploads, by kind."""
+
+    track: UploadLimit = strawberry.field(description="Of `uploadTrack`.")
+    avatar: UploadLimit = strawberry.field(description="Of `uploadAvatar`.")
+    cover: UploadLimit = strawberry.field(description="Of `uploadCover`, and of a track's own cover.")
+
+
 @strawberry.type(description="What this server is and what an operation may ask of it.")
 class ServerInfo:
     """What clients may know of the server."""
@@ -47,6 +75,7 @@ class ServerInfo:
     version: str = strawberry.field(description="Of PET, after Semantic Versioning.")
     is_charged: bool = strawberry.field(description="Whether `costPerMinute` is enforced; off for load tests.")
     limits: ServerLimits = strawberry.field(description="The most that one operation may have.")
+    upload_limits: UploadLimits = strawberry.field(description="What files may be uploaded.")
 
 
 async def server_info(info: Info) -> ServerInfo:
@@ -68,4 +97,17 @@ async def server_info(info: Info) -> ServerInfo:
             cost_per_minute=limits.budget,
             max_seconds=limits.seconds,
         ),
+        upload_limits=UploadLimits(
+            track=UploadLimit(
+                max_bytes=TRACK_MAX_BYTES,
+                formats=[UploadFormat(mime_type=mime_type, max_pixels=None) for mime_type in AUDIO_TYPES.values()],
+            ),
+            avatar=_of_images(AVATAR_MAX_BYTES),
+            cover=_of_images(COVER_MAX_BYTES),
+        ),
     )
+
+
+def _of_images(max_bytes: int) -> UploadLimit:
+    formats = [UploadFormat(mime_type=f"image/{kind}", max_pixels=pixels) for kind, pixels in MAX_PIXELS.items()]
+    return UploadLimit(max_bytes=max_bytes, formats=formats)

@@ -20,6 +20,7 @@ from pet.domain.follows import FollowList
 from pet.domain.ids import EventId, FileId, ObjectId, SessionId, UserId
 from pet.domain.paging import Position
 from pet.domain.viewers import Role, Viewer
+from pet.domain.waveforms import Claim
 from pet.storage.sql.database import Database, open_database
 
 BOB = UserId("bob")
@@ -48,6 +49,9 @@ IN_ORDER: dict[str, Read] = {
     "count_audio": lambda s: s.files.count_audio([ANN, BOB]),
     "newest_covers": lambda s: s.files.newest_covers([ANN, BOB]),
     "abandoned": lambda s: s.files.abandoned(before=NOON, limit=20),
+    "all_files": lambda s: s.files.walk(after=FileId("a"), limit=20),
+    "noted_keys": lambda s: s.files.reserved(["a", "b"]),
+    "waveforms": lambda s: s.waveforms.get_many([FileId("a"), FileId("b")]),
     "followers": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWERS, after=HERE, limit=20),
     "following": lambda s: s.follows.pages([ANN, BOB], FollowList.FOLLOWING, after=None, limit=20),
     "requests": lambda s: s.follows.pages([ANN, BOB], FollowList.REQUESTS, after=None, limit=20),
@@ -95,6 +99,12 @@ CHANGES: dict[str, Read] = {
     "claim_export": lambda s: s.exports.claim(now=NOON, until=after(5)),
     "end_exports": lambda s: s.exports.end(now=NOON),
     "end_exports_of_user": lambda s: s.exports.end(now=NOON, user_id=ANN),
+    "claim_waveform": lambda s: s.waveforms.claim(NOON, until=after(1)),
+    "hold_waveform": lambda s: s.waveforms.hold(Claim(FileId("a"), NOON, 1), until=after(1)),
+    "finish_waveform": lambda s: s.waveforms.finish(Claim(FileId("a"), NOON, 1), b"peaks"),
+    "put_waveform_off": lambda s: s.waveforms.put_off(Claim(FileId("a"), NOON, 1), until=after(1), counts=True),
+    "give_waveform_up": lambda s: s.waveforms.give_up(Claim(FileId("a"), NOON, 1)),
+    "want_waveforms": lambda s: s.waveforms.want_missing(NOON, after=FileId("000000000001"), limit=20),
     "unfollow": lambda s: s.follows.remove(ANN, BOB, only=None, at=NOON),
     "follow_and_block": follow_and_block,
     "unblock": lambda s: s.follows.unblock(BOB, ANN),
@@ -118,6 +128,9 @@ FROM profile
 FOLLOWS = """
 INSERT INTO follow (object_id, follower_id, following_id, state, created_ms)
 SELECT object_id, printf('%012d', created_ms % 50), user_id, 'following', created_ms FROM profile
+"""
+WAVEFORMS = """
+INSERT INTO waveform (file_id, due_ms, attempts) SELECT file_id, created_ms, 0 FROM file WHERE created_ms % 2 = 0
 """
 ACTIVITIES = """
 INSERT INTO activity (object_id, actor_id, action, track_id, created_ms)
@@ -144,7 +157,7 @@ def seeded_database(tmp_path_factory: pytest.TempPathFactory, migrated_database:
     """A database with some thousands of rows, whose sizes SQLite knows."""
     path = Path(shutil.copy(migrated_database, tmp_path_factory.mktemp("seeded") / "pet.sqlite3"))
     with closing(sqlite3.connect(path)) as file:
-        for statement in (PEOPLE, WORDS, FILES, FOLLOWS, ACTIVITIES, "ANALYZE"):
+        for statement in (PEOPLE, WORDS, FILES, WAVEFORMS, FOLLOWS, ACTIVITIES, "ANALYZE"):
             file.execute(statement)
         file.commit()
     return path

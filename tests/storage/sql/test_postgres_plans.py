@@ -30,6 +30,7 @@ INSERT INTO file (file_id, object_id, user_id, type, is_audio, original_name, fi
   play_count, created_ms, updated_ms)
 SELECT user_id, object_id, lpad((created_ms % 500)::text, 12, '0'), 'track', true, '', '', '', 1, 'mp3', 0, created_ms,
   created_ms FROM profile;
+INSERT INTO waveform (file_id, due_ms, attempts) SELECT file_id, created_ms, 0 FROM file WHERE created_ms % 2 = 0;
 INSERT INTO blob_reservation (blob_key, reserved_ms) SELECT user_id, created_ms FROM profile;
 INSERT INTO follow (object_id, follower_id, following_id, state, created_ms)
 SELECT object_id, lpad((created_ms % 500)::text, 12, '0'), user_id, 'following', created_ms FROM profile;

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,12 +21,13 @@ from obstore.store import LocalStore
 
 from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.ids import new_uuid7
-from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob
+from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob, StoredObject
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
 from pet.storage.space import unavailable
 
 CHUNK_BYTES = MIB
+LISTED_AT_ONCE = 1000
 READ_BYTES = MIB // 4
 """A listener who pauses keeps about two of these in memory, in the buffers of the connection. Each is a trip to a
 thread, so that smaller ones would make every download slower."""
@@ -109,6 +110,18 @@ class FolderBlobs:
         end = min(end, await self.size(key))
         for offset in range(start, end, READ_BYTES):
             yield await self._piece(key, offset, min(offset + READ_BYTES, end))
+
+    @asynccontextmanager
+    async def local_file(self, key: str) -> AsyncIterator[Path]:
+        """Give the object itself; NotFound when there is no such object."""
+        await self.size(key)
+        yield self._root / key
+
+    async def listed(self, prefix: str) -> AsyncIterator[Sequence[StoredObject]]:
+        """Yield the objects under a path, up to 1,000 at a time, as the file system gives them."""
+        with _translated():
+            async for batch in obstore.list(self._store, prefix=prefix, chunk_size=LISTED_AT_ONCE):
+                yield [StoredObject(found["path"], found["size"], found["last_modified"]) for found in batch]
 
     async def remove(self, key: str) -> None:
         """Remove an object; removing what is not there does nothing."""

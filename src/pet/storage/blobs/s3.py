@@ -8,7 +8,7 @@ multipart upload, which S3 shows to no listing of objects: a rule of the bucket 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,11 +21,12 @@ from obstore.store import S3Store
 
 from pet.domain.errors import DomainError, NotFound, Service, Unavailable
 from pet.domain.ids import new_uuid7
-from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob
+from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob, StoredObject
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
 from pet.storage.blobs.s3_calls import bounded, next_of, reason_of, translated, unbroken
 from pet.storage.blobs.spool import Spool
+from pet.storage.space import unavailable
 
 PART_BYTES = 5 * MIB
 """The smallest part that S3 takes. One is on its way while the next is gathered."""
@@ -44,6 +45,9 @@ outlast the track."""
 CLEANING_SECONDS = 0.5
 """How long an answer waits for what an upload leaves to be removed, which goes on alone afterwards; not at all when an
 engine is down."""
+
+LISTED_AT_ONCE = 1000
+"""What a store gives in one answer."""
 
 SWEEP_BATCH = 100
 """What is removed within the deadline of one call; obstore does twenty at a time."""
@@ -140,6 +144,24 @@ class S3Blobs:
         while chunk := await bounded(next_of(stream), self.timeout_seconds):
             for offset in range(0, len(chunk), MIB):
                 yield chunk[offset : offset + MIB] if len(chunk) > MIB else chunk
+
+    @asynccontextmanager
+    async def local_file(self, key: str) -> AsyncIterator[Path]:
+        """Give a copy in the spool; NotFound when there is no such object."""
+        path = self._spool / new_uuid7()
+        size_bytes = await self.size(key)
+        try:
+            await _filled(path, self.read(key, 0, size_bytes))
+            yield path
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.Path(path).unlink(missing_ok=True)
+
+    async def listed(self, prefix: str) -> AsyncIterator[Sequence[StoredObject]]:
+        """Yield the objects under a path, up to 1,000 at a time, by their keys."""
+        listing = obstore.list(self.store, prefix=prefix, chunk_size=LISTED_AT_ONCE)
+        while batch := await bounded(next_of(listing), self.timeout_seconds):
+            yield [StoredObject(found["path"], found["size"], found["last_modified"]) for found in batch]
 
     async def remove(self, key: str) -> None:
         """Remove an object; removing what is not there does nothing."""
@@ -277,6 +299,16 @@ class _StagedObject:
         self._sending = asyncio.ensure_future(work)
         with _expecting_its_own():
             await unbroken(self._sending, self._blobs.timeout_seconds)
+
+
+async def _filled(path: Path, chunks: AsyncIterator[bytes]) -> None:
+    """Write chunks to a new file; a disk that fails means that the media service is down."""
+    try:
+        async with await anyio.open_file(path, "xb") as file:
+            async for chunk in chunks:
+                await file.write(chunk)
+    except OSError as error:
+        raise unavailable(Service.MEDIA, error) from error
 
 
 @contextmanager

@@ -136,6 +136,21 @@ class BlobReservationDocument(Document):
         indexes: ClassVar = [_index("blob_reservation_by_time", "reserved_ms")]
 
 
+class WaveformDocument(Document):
+    """A waveform, or the note that a track wants one: `due_ms` is then when, and null once it is made or given up."""
+
+    id: str  # type: ignore[assignment]
+    due_ms: int | None
+    attempts: int
+    peaks: bytes | None
+
+    class Settings:
+        """The collection and its indexes."""
+
+        name = "waveforms"
+        indexes: ClassVar = [_index("waveform_by_time", "due_ms")]
+
+
 class FollowDocument(Document):
     """A follow, a request to follow, or a block of it; no activity of the followed one is newer than `newest_ms`."""
 
@@ -290,6 +305,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     ProfileDocument,
     FileDocument,
     BlobReservationDocument,
+    WaveformDocument,
     FollowDocument,
     RisingDocument,
     ActivityDocument,

@@ -18,6 +18,7 @@ from pet.domain.effects import (
     Effect,
     RetractTrack,
     SetRole,
+    WantWaveform,
 )
 from pet.domain.errors import Service
 from pet.domain.events import Event, FollowCreated
@@ -42,6 +43,7 @@ from pet.storage.mongo.documents import (
 from pet.storage.mongo.lists import OLDEST_FIRST, up_to
 from pet.storage.mongo.news import announce, newest_of, spread_some
 from pet.storage.mongo.profiles import insert_profile
+from pet.storage.mongo.waveforms import want
 
 
 class MongoProjections:
@@ -156,6 +158,11 @@ async def _(effect: AnnounceProfile, mongo: Operations) -> None:
 @_apply.register
 async def _(effect: RetractTrack, mongo: Operations) -> None:
     await mongo.delete(ActivityDocument, {"track_id": effect.file_id})
+
+
+@_apply.register
+async def _(effect: WantWaveform, mongo: Operations) -> None:
+    await want(mongo, effect.file_id, to_milliseconds(effect.at))
 
 
 @_apply.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from beanie import Document
@@ -15,7 +15,13 @@ from pet.domain.paging import Page, Position
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.storage.mongo.database import Database, Filter, Operations, Row
 from pet.storage.mongo.delivery import store_events
-from pet.storage.mongo.documents import LOCK, BlobReservationDocument, FileDocument, ProfileDocument
+from pet.storage.mongo.documents import (
+    LOCK,
+    BlobReservationDocument,
+    FileDocument,
+    ProfileDocument,
+    WaveformDocument,
+)
 from pet.storage.mongo.lists import pages_of_each
 
 _LISTS = {
@@ -91,6 +97,22 @@ class MongoFiles:
         rows = await self._db.run(lambda mongo: mongo.rows(FileDocument, {"user_id": user_id}, limit=limit))
         return [_from_row(row) for row in rows]
 
+    async def walk(self, *, after: FileId | None, limit: int) -> Sequence[MediaFile]:
+        """See `Files.walk`."""
+        where, sort = {"_id": {"$gt": after or ""}}, {"_id": 1}
+        rows = await self._db.run(lambda mongo: mongo.rows(FileDocument, where, sort=sort, limit=limit))
+        return [_from_row(row) for row in rows]
+
+    async def count(self) -> int:
+        """See `Files.count`."""
+        return await self._db.run(lambda mongo: mongo.count(FileDocument, {}))
+
+    async def reserved(self, blob_keys: Sequence[str]) -> Collection[str]:
+        """See `Files.reserved`."""
+        where = {"_id": {"$in": blob_keys}}
+        rows = await self._db.run(lambda mongo: mongo.rows(BlobReservationDocument, where, fields={"_id": 1}))
+        return {row["_id"] for row in rows}
+
     async def count_audio(self, user_ids: Sequence[UserId]) -> Mapping[UserId, int]:
         """See `Files.count_audio`."""
         pipeline: list[Filter] = [
@@ -162,6 +184,7 @@ async def _remove(mongo: Operations, file_id: FileId, at: datetime) -> list[Even
     file = _from_row(row)
     events: list[Event] = [removal_of(file, at)]
     if file.type is FileType.TRACK:
+        await mongo.delete(WaveformDocument, {"_id": file_id})
         return events + (await _remove(mongo, file.cover_file_id, at) if file.cover_file_id else [])
     for place in ("avatar_file_id", "cover_file_id"):
         await mongo.update(ProfileDocument, {"_id": file.user_id, place: file_id}, {"$set": {place: None}})

@@ -17,6 +17,7 @@ from pet.domain.effects import (
     Effect,
     RetractTrack,
     SetRole,
+    WantWaveform,
 )
 from pet.domain.errors import Service
 from pet.domain.events import Event, FollowCreated
@@ -29,6 +30,7 @@ from pet.storage.sql.database import STEP, Database, Statements, in_steps, place
 from pet.storage.sql.delivery import store_events
 from pet.storage.sql.news import announce, newest_of, spread_some
 from pet.storage.sql.profiles import insert_profile
+from pet.storage.sql.waveforms import want
 
 
 class SqlProjections:
@@ -156,6 +158,11 @@ async def _(effect: AnnounceProfile, sql: Statements) -> None:
 @_apply.register
 async def _(effect: RetractTrack, sql: Statements) -> None:
     await sql.run("DELETE FROM activity WHERE track_id = ?", effect.file_id)
+
+
+@_apply.register
+async def _(effect: WantWaveform, sql: Statements) -> None:
+    await want(sql, [effect.file_id], to_milliseconds(effect.at))
 
 
 @_apply.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from pet.domain.errors import NotFound, Service
@@ -94,6 +94,21 @@ class SqlFiles:
         rows = await self._db.rows("SELECT * FROM file WHERE user_id = ? LIMIT ?", user_id, limit)
         return [_from_row(row) for row in rows]
 
+    async def walk(self, *, after: FileId | None, limit: int) -> Sequence[MediaFile]:
+        """See `Files.walk`."""
+        select = "SELECT * FROM file WHERE file_id > ? ORDER BY file_id LIMIT ?"
+        return [_from_row(row) for row in await self._db.rows(select, after or "", limit)]
+
+    async def count(self) -> int:
+        """See `Files.count`."""
+        row = await self._db.row("SELECT count(*) AS n FROM file")
+        return int(row["n"]) if row else 0
+
+    async def reserved(self, blob_keys: Sequence[str]) -> Collection[str]:
+        """See `Files.reserved`."""
+        select = f"SELECT blob_key FROM blob_reservation WHERE blob_key IN ({placeholders(blob_keys)})"
+        return {row["blob_key"] for row in await self._db.rows(select, *blob_keys)}
+
     async def count_audio(self, user_ids: Sequence[UserId]) -> Mapping[UserId, int]:
         """See `Files.count_audio`."""
         select = (
@@ -177,6 +192,7 @@ async def _remove(sql: Statements, file_id: FileId, at: datetime) -> list[Event]
     file = _from_row(row)
     events: list[Event] = [removal_of(file, at)]
     if file.type is FileType.TRACK:
+        await sql.run("DELETE FROM waveform WHERE file_id = ?", file_id)
         return events + (await _remove(sql, file.cover_file_id, at) if file.cover_file_id else [])
     await sql.run(
         "UPDATE profile SET avatar_file_id = NULL WHERE user_id = ? AND avatar_file_id = ?", file.user_id, file_id

@@ -182,6 +182,18 @@ class BlobReservationRow(Model):
         table = "blob_reservation"
 
 
+class WaveformRow(Model):
+    """A waveform, or the note that a track wants one: `due_ms` is then when, and null once it is made or given up."""
+
+    file_id = fields.CharField(max_length=UUID, primary_key=True)
+    due_ms = fields.BigIntField(null=True, db_index=True)
+    attempts = fields.IntField(default=0)
+    peaks = fields.BinaryField(null=True)
+
+    class Meta:
+        table = "waveform"
+
+
 class FollowRow(Model):
     """A follow, or a request to follow, no activity of the followed one is newer than `newest_ms`."""
 
