@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pet.openapi.document import Document
 from pet.openapi.operations import Bytes, Placed
 from pet.openapi.schemas import Json
+from pet.rest_compat import exports
 from pet.rest_compat.routes import ADDED_ROUTES, ROUTES
 from pet.rest_compat.shapes import InPaths, OfPages
 
@@ -39,7 +40,7 @@ too many connections, and 431 for a head of more than 64 KB. Every path that ans
 
 
 def describe(others: Sequence[Placed] = ()) -> Json:
-    """Return the OpenAPI document of the legacy routes and of others."""
+    """Return the OpenAPI document of our routes and of others."""
     document = Document(
         info={
             "title": "PET",
@@ -52,10 +53,10 @@ def describe(others: Sequence[Placed] = ()) -> Json:
         in_paths=InPaths,
         of_pages=OfPages,
     )
-    return document.of([*_legacy(), *others])
+    return document.of([*_of_routes(), *exports.OPERATIONS, *others])
 
 
-def _legacy() -> Iterator[Placed]:
+def _of_routes() -> Iterator[Placed]:
     for route in (*ROUTES, *ADDED_ROUTES):
         about, tag = route.operation.about, _TAG_OF_SECTION[route.section[0]]
         yield Placed(route.method, route.template, route.id, tag, about)

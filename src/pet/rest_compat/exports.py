@@ -10,9 +10,25 @@ from starlette.routing import Route
 
 from pet.domain.errors import NotFound
 from pet.domain.ids import ExportId, parse_uuid
+from pet.openapi.operations import Bytes, Described, Placed, Token
 from pet.rest_compat.couriers import Courier, Parcel
 from pet.rest_compat.plans import Representation
+from pet.rest_compat.shapes import LinkQuery
 from pet.services import Services
+
+ABOUT = Described(
+    "Get the archive of one's own data",
+    "By the link that GraphQL shows its owner (`exportMyData`, `me { dataExport }`), and by nothing else.",
+    token=Token.IGNORED,
+    query=LinkQuery,
+    answer=Bytes(("application/zip",)),
+    refused=(NotFound,),
+)
+
+OPERATIONS = (
+    Placed("GET", "/exports/{exportId}", "getExport", "Users", ABOUT),
+    Placed("HEAD", "/exports/{exportId}", "headExport", "Users", ABOUT),
+)
 
 
 def export_routes() -> list[Route]:

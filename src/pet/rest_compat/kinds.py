@@ -20,6 +20,7 @@ _MIB = 1024 * 1024
 ObjectId = Annotated[str, about("The record's own id.", "65a1b2c3d4e5f60718293a4b", pattern="^[0-9a-f]{24}$")]
 UserId = Annotated[str, about("A user's id.", _UUID, format="uuid")]
 AskedId = Annotated[str, about("A user's id; what is none follows nobody, and nobody follows it.", _UUID, minLength=1)]
+ExportId = Annotated[str, about("An archive's id.", _UUID, format="uuid")]
 FileId = Annotated[str, about("A file's id.", _UUID, format="uuid")]
 Moment = Annotated[str, about("A moment in UTC, with milliseconds.", "2026-01-31T12:00:00.000Z", format="date-time")]
 Url = Annotated[str, about("An address of this service.", f"http://localhost:3000/media/file/{_UUID}", format="uri")]

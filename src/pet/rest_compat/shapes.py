@@ -23,6 +23,7 @@ from pet.rest_compat.kinds import (
     Cursor,
     DisplayName,
     Email,
+    ExportId,
     FileId,
     FileKind,
     FileName,
@@ -276,6 +277,7 @@ class InPaths(TypedDict):
     username: PathName
     trackId: FileId
     fileId: FileId
+    exportId: ExportId
 
 
 class OfPages(TypedDict):
@@ -303,18 +305,22 @@ class FeedQuery(TypedDict):
     userId: UserId
 
 
+class LinkQuery(TypedDict):
+    """Of a signed URL, which works without a token, for hours, for whom it was handed to."""
+
+    viewer: NotRequired[Annotated[str, about("Of a signed URL: for whom it was made.")]]
+    expires: NotRequired[Annotated[str, about("Of a signed URL: until when it works, in seconds since 1970.")]]
+    signature: NotRequired[Annotated[str, about("Of a signed URL: what proves the other two.")]]
+
+
 class FileQuery(TypedDict):
     """Of bytes."""
 
     download: NotRequired[Annotated[str, about("`1` makes browsers save the file under its original name.", "1")]]
 
 
-class SignedQuery(FileQuery):
-    """Of bytes that may be private: a signed URL works without a token, for hours, for whom it was handed to."""
-
-    viewer: NotRequired[Annotated[str, about("Of a signed URL: for whom it was made.")]]
-    expires: NotRequired[Annotated[str, about("Of a signed URL: until when it works, in seconds since 1970.")]]
-    signature: NotRequired[Annotated[str, about("Of a signed URL: what proves the other two.")]]
+class SignedQuery(FileQuery, LinkQuery):
+    """Of bytes that may be private."""
 
 
 class WaveformQuery(SignedQuery):
