@@ -55,7 +55,7 @@ async def test_what_cannot_be_decoded_is_refused(reader: WorkerPeakReader, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("limit", "value"), [("WALL_PER_CPU_SECOND", 0.001), ("MEMORY_BYTES", 1)], ids=["time", "memory"]
+    ("limit", "value"), [("WALL_PER_CPU_SECOND", 1e-6), ("MEMORY_BYTES", 1)], ids=["time", "memory"]
 )
 async def test_a_track_beyond_the_limits_is_refused_and_others_are_not(
     reader: WorkerPeakReader, song: tuple[Path, MediaFile], monkeypatch: pytest.MonkeyPatch, limit: str, value: float
