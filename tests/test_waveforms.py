@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from pet.domain.events import TrackUploaded
 from pet.domain.files import FileType
 from pet.domain.ids import FileId, UserId, new_uuid7
 from pet.domain.waveforms import POINTS, Claim
 from tests.conftest import Person, Service, StartService
 from tests.media_factory import flac, jpeg, mp3
-from tests.schema.seeding import Seeds
+from tests.schema.seeding import Seeds, track_record
 from tests.setups import kept_objects
 
 TRACK = """query ($fileId: ID!, $points: Int) {
@@ -83,11 +84,13 @@ async def test_what_cannot_be_decoded_fails_at_last(
     monkeypatch.setattr("pet.domain.waveforms.MAX_ATTEMPTS", 1)
     service = await start_service(makes_waveforms=True)
     ann = await service.register("ann")
-    seeds = Seeds(service.engines, service.parts.clock)
+    track = track_record(UserId(ann.user_id), at=service.parts.clock())
     async with service.engines.blobs.stage() as staged:
         await staged.write(b"no sound")
-        file_id = await seeds.track(UserId(ann.user_id))
-        await staged.keep(f"files/{file_id[-2:]}/{file_id}.mp3")
+        await staged.keep(track.blob_key)
+    event = TrackUploaded(user_id=track.user_id, occurred_at=track.created_at, file_id=track.file_id)
+    await service.parts.delivery.deliver(await service.engines.documents.files.add(track, event))
+    file_id = track.file_id
     assert await processed(service, file_id) == {"processing": "FAILED", "waveform": None, "waveformUrl": None}
     picture = await service.client.get(f"/media/track/{file_id}/waveform.svg")
     assert picture.status_code == 404

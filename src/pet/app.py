@@ -56,7 +56,7 @@ from pet.pages.welcome import welcome_routes
 from pet.rest_compat.couriers import Accel, Courier, Proxy, Redirect
 from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
-from pet.rest_compat.exports import export_routes
+from pet.rest_compat.exports import EXPORT_OPERATIONS, export_routes
 from pet.rest_compat.routes import legacy_routes
 from pet.safe_headers import SafeHeaders
 from pet.schema.endpoint import GraphQLEndpoint
@@ -350,7 +350,7 @@ def _routes(settings: Settings, parts: Parts, media_origin: str) -> list[BaseRou
 
 def description() -> dict[str, object]:
     """Return the OpenAPI document of every REST route, whoever serves it."""
-    return describe([*health.OPERATIONS, *metrics.OPERATIONS, *published_keys.OPERATIONS])
+    return describe([*EXPORT_OPERATIONS, *health.OPERATIONS, *metrics.OPERATIONS, *published_keys.OPERATIONS])
 
 
 def _operation_rules(settings: Settings) -> OperationRules:

@@ -66,6 +66,27 @@ async def test_one_staged_object_may_be_kept_under_two_keys(blobs: Blobs) -> Non
     assert await read(blobs, "tracks/two") == b"lalala"
 
 
+@pytest.mark.parametrize("size", [0, 7, 11 * MIB])
+async def test_what_is_staged_at_its_key_is_there_when_it_is_kept_and_not_before(blobs: Blobs, size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    async with blobs.stage_at("exports/one.zip", content_type="application/zip") as staged:
+        for start in range(0, size, MIB):
+            await staged.write(content[start : start + MIB])
+        with pytest.raises(NotFound):
+            await blobs.size("exports/one.zip")
+        await staged.keep("exports/one.zip", content_type="application/zip")
+    assert await read(blobs, "exports/one.zip") == content
+    assert await blobs.sweep(older_than=timedelta(seconds=-1)) == 0
+
+
+async def test_what_is_staged_at_its_key_and_not_kept_is_nowhere(blobs: Blobs) -> None:
+    for content in (b"", b"lala", bytes(6 * MIB)):
+        async with blobs.stage_at("exports/one.zip", content_type="application/zip") as staged:
+            await staged.write(content)
+        with pytest.raises(NotFound):
+            await blobs.size("exports/one.zip")
+
+
 async def test_an_object_may_be_empty(blobs: Blobs) -> None:
     await keep(blobs, "tracks/silence")
     assert await blobs.size("tracks/silence") == 0

@@ -335,7 +335,7 @@ async def test_an_archive_whose_making_is_killed_at_any_step_is_made_by_another_
         ann = await someone(house, f"ann{number}")
         song = await with_bytes(house, track(ann, minutes=-1), b"x" * 70)
         steps = Steps(number, Killed, is_carried_out)
-        watched: Any = Watched(house.blobs, steps, unwatched=("stage", "read"))
+        watched: Any = Watched(house.blobs, steps, unwatched=("stage_at", "read"))
         await ask(house, ann)
         with pytest.MonkeyPatch.context() as patch, suppress(Killed):
             for method in ("atomically", "rows"):

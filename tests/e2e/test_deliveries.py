@@ -42,8 +42,10 @@ async def shared(way: Way) -> dict[str, str]:
         "content-disposition": "inline; filename=\"_____.mp3\"; filename*=UTF-8''%D0%9F%D0%B5%D1%81%D0%BD%D1%8F.mp3",
         "content-security-policy": "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'",
         "cross-origin-resource-policy": "cross-origin",
+        "referrer-policy": "no-referrer",
         "vary": "Origin",
         "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from pet.domain.media import MIB
 from tests.chirps import MAKERS, PERIOD_SECONDS, SECONDS, chirp, seconds_at
 from tests.e2e.page import open_page, other_origin
 from tests.e2e.ways import Way, opened_way
@@ -96,6 +97,28 @@ async def test_ffmpeg_decodes_from_where_it_seeks_to(urls: dict[str, str], kind:
         written, _ = await run_program("ffmpeg", "-v", "error", "-ss", str(moment), "-i", urls[kind], *as_samples)
         heard = seconds_at(np.frombuffer(written, np.int16), 44_100)
         assert heard == pytest.approx(moment % PERIOD_SECONDS, abs=AS_FAR_OFF)
+
+
+UPLOADER = """async ([url, token, userId, size]) => {
+    const form = new FormData();
+    form.append("userId", userId);
+    form.append("file", new File([new Uint8Array(size)], "song.wav"));
+    const answer = await fetch(url, {method: "POST", body: form, headers: {Authorization: token}});
+    return [answer.status, (await answer.json()).error];
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("way", ["folder-accel"], indirect=True)
+async def test_a_page_of_another_origin_is_told_why_a_file_is_too_large(way: Way) -> None:
+    url = str(way.client.base_url.join("/media/upload/track")).replace("127.0.0.1", "localhost")
+    with other_origin() as origin:
+        async with open_page(origin, bearing="status of 413") as page:
+            for size_mib in (101, 120):  # refused while it arrives, and at once
+                sent = [url, way.owner.headers["Authorization"], way.owner.user_id, size_mib * MIB]
+                status, error = await page.evaluate(UPLOADER, sent)
+                told = f"The file is too large: {size_mib} MB, at most 100 MB are allowed."
+                assert (status, error) == (413, told)
 
 
 PLAYER = """async ([url, moments]) => {

@@ -127,7 +127,8 @@ async def opened_way(
     place, delivery = name.split("-")
     async with AsyncExitStack() as stack:
         folder, port, front = new_folders.mktemp("data"), free_port(), free_port()
-        settings = {"media_delivery": delivery, "trusted_proxies": "127.0.0.1"}
+        # A store of the tests that has much to do is slow, and no store that is down.
+        settings = {"media_delivery": delivery, "trusted_proxies": "127.0.0.1", "engine_timeout": "30"}
         kept_at: Path | Bucket = folder / "media"
         if place == "s3":
             kept_at = stack.enter_context(_reached(request.getfixturevalue("s3_server")))

@@ -49,7 +49,9 @@ def statuses(about: Described, *, method: str = "GET") -> list[str]:
         pytest.param(Described("S", token=Token.IGNORED), ["200", "500"], id="the least"),
         pytest.param(Described("S"), ["200", "401", "500"], id="token welcome"),
         pytest.param(Described("S", token=Token.REQUIRED), ["200", "401", "403", "500"], id="token required"),
-        pytest.param(Described("S", token=Token.IGNORED, body=Given), ["200", "400", "413", "415", "500"], id="body"),
+        pytest.param(
+            Described("S", token=Token.IGNORED, body=Given), ["200", "400", "408", "413", "415", "500"], id="body"
+        ),
         pytest.param(Described("S", token=Token.IGNORED, is_list=True), ["200", "400", "500"], id="list"),
         pytest.param(Described("S", token=Token.IGNORED, limit=Bucket("b", 1)), ["200", "429", "500"], id="limit"),
         pytest.param(Described("S", token=Token.IGNORED, refused=(Conflict,)), ["200", "409", "500"], id="refused"),

@@ -40,6 +40,9 @@ NOTHING_TO_BREAK = WITHOUT_PARAMETERS | {"getProfileByUsername", "isFollowing"}
 
 BROKEN = [name for name in OPERATIONS if name not in NOTHING_TO_BREAK]
 
+FORMS = {"uploadAvatar", "uploadTrack", "uploadCover"}
+"""Their fields are text on the wire, and an empty list is no field: what was broken may be whole when it is sent."""
+
 CASES = 60 * TIMES
 """Of each operation, and as many that break the description."""
 
@@ -101,7 +104,8 @@ def test_an_operation_answers_as_described(schema: OpenApiSchema, client: Client
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_the_description_forbids_is_refused(schema: OpenApiSchema, client: Client, name: str) -> None:
-    client.run(schema, name, GenerationMode.NEGATIVE, negative_data_rejection, cases=CASES)
+    refused = [] if name in FORMS else [negative_data_rejection]
+    client.run(schema, name, GenerationMode.NEGATIVE, *refused, cases=CASES)
     assert client.sent >= CASES
 
 

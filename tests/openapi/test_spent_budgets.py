@@ -13,7 +13,7 @@ from tests.openapi.in_process import service_in_thread
 from tests.openapi.world import World
 from tests.setups import EMBEDDED, prepare_on
 
-LIMITED = {"register", "logIn", "uploadAvatar", "uploadTrack", "uploadCover"}
+LIMITED = {"register", "logIn", "changePassword", "uploadAvatar", "uploadTrack", "uploadCover"}
 
 
 def test_a_spent_budget_is_answered_as_described(tmp_path: Path, request: pytest.FixtureRequest) -> None:

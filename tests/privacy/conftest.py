@@ -26,4 +26,6 @@ async def house(start_service: StartService, request: pytest.FixtureRequest) -> 
         outsiders = (None, STRANGER, KEPT_OUT)
     await world.do("block", OWNER, KEPT_OUT)
     me = await world.graphql("{ me { sessions { id } } }", {}, by=OWNER)
-    return House(world, me["me"]["sessions"][0]["id"], outsiders)
+    export = await service.services.exports.start(world.viewer(OWNER))
+    await service.services.exports.make_next()  # unless it is in hand already
+    return House(world, me["me"]["sessions"][0]["id"], export.export_id, outsiders)

@@ -30,6 +30,7 @@ class House:
 
     world: World
     session_id: str
+    export_id: str
     outsiders: tuple[str | None, ...]
 
     @property
@@ -50,6 +51,7 @@ class House:
             "activity node": Ids(
                 {"activity": nodes["activity"]}, global_id("Activity", new_object_id()), is_hidden=True
             ),
+            "export": Ids({"export": self.export_id}, new_uuid7(), is_hidden=True),
             "session": Ids({"session": self.session_id}, new_uuid7(), is_hidden=True),
             "image url": Ids({"cover": f"/media/file/{files['cover']}"}, f"/media/file/{new_uuid7()}", is_hidden=True),
         }
@@ -57,7 +59,14 @@ class House:
     def secrets(self, *, but: str) -> set[str]:
         """Return texts that an outsider must not be sent, but for the id that they have sent themselves."""
         home = self.home
-        ids = {home.track.file_id, home.other.file_id, home.cover.file_id, home.activity_id, self.session_id}
+        ids = {
+            home.track.file_id,
+            home.other.file_id,
+            home.cover.file_id,
+            home.activity_id,
+            self.session_id,
+            self.export_id,
+        }
         return {f"{OWNER}'s bio", f"{OWNER}'s song", f"{OWNER}'s file", home.person.email} | (ids - {but})
 
     async def state(self) -> Any:

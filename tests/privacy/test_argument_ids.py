@@ -28,6 +28,7 @@ ARGUMENT_IDS = {
     "Query.viewAs(as.userId)": "user",
     "Query.node(id)": "profile node",
     "Mutation.revokeSession(sessionId)": "session",
+    "Mutation.deleteAccount(userId)": "user",
     "Mutation.uploadCover(trackId)": "file",
     "Mutation.updateTrack(fileId)": "file",
     "Mutation.deleteMedia(fileId)": "file",

@@ -26,6 +26,7 @@ PATH_IDS = {
     "username": "username",
     "fileId": "file",
     "trackId": "file",
+    "exportId": "export",
 }
 """What the parameters of paths name."""
 
@@ -115,4 +116,6 @@ async def test_the_same_reads_give_ann_what_is_hers(house: House) -> None:
         *(("/media/file/{fileId}", name) for name in ("track", "other", "cover")),
     }
     lists_of_others = {"/social/followers/{userId}", "/social/following/{userId}", "/social/feed"}
-    assert silent == {"/social/isFollowing/{followerId}/{followingId}", "/users", *lists_of_others}  # but for Ann
+    signed_alone, but_for_ann = "/exports/{exportId}", "/users"
+    is_following = "/social/isFollowing/{followerId}/{followingId}"
+    assert silent == {signed_alone, but_for_ann, is_following, *lists_of_others}

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from pet.safe_headers import SAFE_HEADERS
 from tests.conftest import Service
 
 FOLDER = Path(__file__).parent / "golden"
@@ -42,6 +43,9 @@ _HEADERS = (
     "last-modified",
 )
 """What clients read of a head; the length of JSON follows from the body."""
+
+_OF_EVERY_ANSWER = ("content-security-policy", "x-content-type-options")
+"""Looked at where they are an answer's own, as those of media are."""
 
 _VOLATILE = re.compile(
     r"(?P<jwt>\beyJ[\w-]+\.[\w-]+\.[\w-]+)"
@@ -111,11 +115,14 @@ class Naming:
     def headers(self, response: httpx.Response) -> dict[str, str]:
         """Return the headers that clients read."""
         is_json = response.headers.get("content-type") == "application/json"
+        has_no_policy = response.headers["content-security-policy"] == SAFE_HEADERS["Content-Security-Policy"]
         self._is_part = response.status_code == 206
         return {
             name: self._header(name, response.headers[name])
             for name in _HEADERS
-            if name in response.headers and not (name == "content-length" and is_json)
+            if name in response.headers
+            and not (name == "content-length" and is_json)
+            and not (name in _OF_EVERY_ANSWER and has_no_policy)
         }
 
     def body(self, response: httpx.Response) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,7 @@ WRITES: dict[str, tuple[str, Callable[[Victim], Given], File, str | None]] = {
     "declineFollow": ("$followerId: ID!", lambda v: {"followerId": v.dan.user_id}, None, None),
     "block": ("$userId: ID!", lambda v: {"userId": v.eve.user_id}, None, None),
     "unblock": ("$userId: ID!", lambda v: {"userId": v.eve.user_id}, None, None),
+    "exportMyData": ("", of_nothing, None, None),
     "revokeSessions": ("$keepCurrent: Boolean!", lambda _: {"keepCurrent": True}, None, None),
     "revokeSession": ("$sessionId: ID!", lambda _: {"sessionId": SESSION_OF_ANN}, None, "NOT_FOUND"),
     "changePassword": (
@@ -51,7 +53,12 @@ WRITES: dict[str, tuple[str, Callable[[Victim], Given], File, str | None]] = {
         None,
         None,
     ),
-    "deleteAccount": ("$password: String!", lambda _: {"password": "another horse 2"}, None, None),
+    "deleteAccount": (
+        "$password: String!, $userId: ID",
+        lambda v: {"password": "another horse 2", "userId": v.ann.user_id},
+        None,
+        "FORBIDDEN",
+    ),
 }
 """For each mutation its variables; a request that would change what is Ann's or, where a mutation names nobody, what is
 the writer's own; the file that it takes; and the code by which Mallory is refused, None where all goes to herself. In
@@ -77,9 +84,10 @@ async def write(victim: Victim, name: str, session: str, headers: dict[str, str]
     """Send a mutation, and return the codes of all that was wrong."""
     declared, given, content, _ = WRITES[name]
     variables = {key: session if value is SESSION_OF_ANN else value for key, value in given(victim).items()}
-    names = [part.split(":")[0].strip("$ ") for part in declared.split(",")]
-    arguments = ", ".join(f"{variable}: ${variable}" for variable in names)
-    query = f"mutation ({declared}) {{ {name}({arguments}) {{ userErrors {{ code }} }} }}"
+    names = re.findall(r"\$(\w+)", declared)
+    arguments = f"({', '.join(f'{variable}: ${variable}' for variable in names)})" if names else ""
+    variables_declared = f"({declared})" if declared else ""
+    query = f"mutation {variables_declared} {{ {name}{arguments} {{ userErrors {{ code }} }} }}"
     if content is None:
         response = await victim.service.client.post(
             "/graphql", json={"query": query, "variables": variables}, headers=headers

@@ -261,13 +261,14 @@ class ExportService:
             await asyncio.wait({making})
 
     async def _make(self, export: DataExport, progress: Progress) -> None:
-        async with self.blobs.stage() as staged:
+        key = export.blob_keys[-1]
+        async with self.blobs.stage_at(key, content_type="application/zip") as staged:
             async with self.open_archive(staged.write) as archive:
                 await write_archive(archive, self.data, self.blobs, export.user_id, export.requested_at, progress)
-            await staged.keep(export.blob_keys[-1], content_type="application/zip")
+            await staged.keep(key, content_type="application/zip")
             now = self.clock()
             if not await self.exports.finish(export, size_bytes=staged.size_bytes, at=now, until=now + KEPT_FOR):
-                await self.blobs.remove(export.blob_keys[-1])
+                await self.blobs.remove(key)
 
     async def _note_failure(self, export: DataExport, error: Exception) -> None:
         said = {"export_id": export.export_id, "attempt": export.attempt}

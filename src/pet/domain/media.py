@@ -147,6 +147,12 @@ class Blobs(Protocol):
     def stage(self) -> AbstractAsyncContextManager[StagedBlob]:
         """Open a temporary object; leaving the context removes what was not kept, whatever happened."""
 
+    def stage_at(self, key: str, *, content_type: str) -> AbstractAsyncContextManager[StagedBlob]:
+        """Open a temporary object that will be kept under this key and type, if at all.
+
+        It may be of any size, where a store copies no more than some gigabytes to a key that it is told afterwards.
+        """
+
     async def size(self, key: str) -> int:
         """Return an object's size in bytes.
 

@@ -47,6 +47,11 @@ _REFUSALS: dict[HTTPStatus, tuple[str, str, str]] = {
         "Not there, or not visible to this viewer: the two are never told apart.",
         "User not found",
     ),
+    HTTPStatus.REQUEST_TIMEOUT: (
+        "TooSlow",
+        "The body came more slowly than 1 KB a second; the connection ends.",
+        "The body came too slowly.",
+    ),
     HTTPStatus.CONFLICT: ("Conflict", "Already taken.", "Email already exists"),
     HTTPStatus.PRECONDITION_FAILED: (
         "PreconditionFailed",
@@ -215,7 +220,8 @@ def _refusals(promised: Described) -> set[HTTPStatus]:
         errors += [Unauthenticated, Forbidden]
     if promised.token is Token.WELCOME:
         errors.append(Unauthenticated)
-    return {STATUS[error.code] for error in errors}
+    slow = {HTTPStatus.REQUEST_TIMEOUT} if promised.body is not None or promised.form else set()
+    return slow | {STATUS[error.code] for error in errors}
 
 
 def _name_of(status: HTTPStatus) -> str:

@@ -29,8 +29,8 @@ request names as `userId` or `followerId`; an admin may name anyone.
 
 **Answers.** Success is 200 (206 for ranges) with `{"success": true, ...}`; every error is
 `{"success": false, "error": "<one sentence>"}`. Beside the errors of each operation there are 404 for an unknown path,
-405 for a method that a path does not have (`Allow` lists those that it has), and 431 for a head of more than 64 KB.
-Every path that answers GET answers HEAD.
+405 for a method that a path does not have (`Allow` lists those that it has), 400 for what is no proper HTTP, 429 for
+too many connections, and 431 for a head of more than 64 KB. Every path that answers GET answers HEAD.
 
 **Lists** are complete, newest first. With `limit` and `cursor` they come in pages, and `Link` has the next page's URL.
 

@@ -10,9 +10,24 @@ from starlette.routing import Route
 
 from pet.domain.errors import NotFound
 from pet.domain.ids import ExportId, parse_uuid
+from pet.openapi.operations import Bytes, Described, Placed, Token
+from pet.rest_compat import shapes
 from pet.rest_compat.couriers import Courier, Parcel
 from pet.rest_compat.plans import Representation
 from pet.services import Services
+
+ABOUT = Described(
+    "Get an archive of one's data",
+    "By the link that GraphQL shows its owner (`me.dataExport.url`); nothing else opens it.",
+    token=Token.IGNORED,
+    query=shapes.SignedQuery,
+    answer=Bytes(("application/zip",)),
+    refused=(NotFound,),
+)
+EXPORT_OPERATIONS = (
+    Placed("GET", "/exports/{exportId}", "getExport", "Users", ABOUT),
+    Placed("HEAD", "/exports/{exportId}", "headExport", "Users", ABOUT),
+)
 
 
 def export_routes() -> list[Route]:

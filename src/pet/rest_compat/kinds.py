@@ -21,6 +21,7 @@ ObjectId = Annotated[str, about("The record's own id.", "65a1b2c3d4e5f60718293a4
 UserId = Annotated[str, about("A user's id.", _UUID, format="uuid")]
 AskedId = Annotated[str, about("A user's id; what is none follows nobody, and nobody follows it.", _UUID, minLength=1)]
 FileId = Annotated[str, about("A file's id.", _UUID, format="uuid")]
+ExportId = Annotated[str, about("The id of an archive of someone's data.", _UUID, format="uuid")]
 Moment = Annotated[str, about("A moment in UTC, with milliseconds.", "2026-01-31T12:00:00.000Z", format="date-time")]
 Url = Annotated[str, about("An address of this service.", f"http://localhost:3000/media/file/{_UUID}", format="uri")]
 
@@ -61,6 +62,13 @@ def _file(kinds: str, max_bytes: int) -> About:
 AvatarBytes = Annotated[str, _file("JPEG, PNG or WebP", AVATAR_MAX_BYTES)]
 CoverBytes = Annotated[str, _file("JPEG, PNG or WebP", COVER_MAX_BYTES)]
 TrackBytes = Annotated[str, _file("MP3, WAV, OGG (Vorbis, Opus), M4A (AAC, ALAC) or FLAC", TRACK_MAX_BYTES)]
+TrackOfCover = Annotated[
+    str,
+    about(
+        "The track whose own cover it becomes; empty is like absent.",
+        pattern=r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})?$",
+    ),
+]
 
 PageSize = Annotated[
     int, about("Items of a page; without it and `cursor` the list is whole.", 20, minimum=1, maximum=MAX_PAGE)

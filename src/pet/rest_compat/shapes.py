@@ -23,6 +23,7 @@ from pet.rest_compat.kinds import (
     Cursor,
     DisplayName,
     Email,
+    ExportId,
     FileId,
     FileKind,
     FileName,
@@ -40,6 +41,7 @@ from pet.rest_compat.kinds import (
     Tags,
     Token,
     TrackBytes,
+    TrackOfCover,
     Url,
     UserId,
     Username,
@@ -262,7 +264,7 @@ class CoverForm(TypedDict):
     file: CoverBytes
     userId: UserId
     type: NotRequired[FormType]
-    trackId: NotRequired[Annotated[FileId | Literal[""], about("The track whose own cover it becomes, if any.")]]
+    trackId: NotRequired[TrackOfCover]
 
 
 class InPaths(TypedDict):
@@ -275,6 +277,7 @@ class InPaths(TypedDict):
     username: PathName
     trackId: FileId
     fileId: FileId
+    exportId: ExportId
 
 
 class OfPages(TypedDict):

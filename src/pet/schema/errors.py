@@ -76,7 +76,9 @@ class ErrorCodeName(Enum):
         "UNAUTHENTICATED", description="No token, a bad or expired one, or wrong credentials."
     )
     FORBIDDEN = strawberry.enum_value(
-        "FORBIDDEN", description="It is someone else's; or the document is none of those that the server trusts."
+        "FORBIDDEN",
+        description="It is someone else's, or someone who has blocked the viewer; or the document is none of those that"
+        " the server trusts.",
     )
     NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="Not there, or not visible to the viewer.")
     CONFLICT = strawberry.enum_value("CONFLICT", description="Already taken.")

@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, TypeVarTuple
@@ -94,6 +94,11 @@ class FolderBlobs:
         finally:
             with anyio.CancelScope(shield=True):
                 await staged.discard()
+
+    def stage_at(self, key: str, *, content_type: str) -> AbstractAsyncContextManager[StagedBlob]:
+        """Open a temporary object that will be kept under this key; to a folder it is like any other."""
+        del key, content_type
+        return self.stage()
 
     async def size(self, key: str) -> int:
         """Return an object's size in bytes; NotFound when there is no such object."""

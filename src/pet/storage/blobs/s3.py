@@ -104,8 +104,21 @@ class S3Blobs:
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[StagedBlob]:
         """Open a temporary object; leaving the context removes what was not kept, whatever happened."""
-        name = new_uuid7()
-        staged = _StagedObject(self, f"{STAGING}/{name}", Spool(self._spool / name))
+        async with self._staged(f"{STAGING}/{new_uuid7()}") as staged:
+            yield staged
+
+    @asynccontextmanager
+    async def stage_at(self, key: str, *, content_type: str) -> AsyncIterator[StagedBlob]:
+        """Open an object that appears under its key at once and whole when it is kept, without a copy.
+
+        S3 copies at most 5 GB (CopyObject). What a kill leaves is an unfinished upload, and nothing under the key.
+        """
+        async with self._staged(checked(key), content_type) as staged:
+            yield staged
+
+    @asynccontextmanager
+    async def _staged(self, path: str, content_type: str | None = None) -> AsyncIterator[_StagedObject]:
+        staged = _StagedObject(self, path, Spool(self._spool / new_uuid7()), content_type)
         patience_seconds = CLEANING_SECONDS
         try:
             yield staged
@@ -207,12 +220,18 @@ class _StagedObject:
     let it go on.
     """
 
-    def __init__(self, blobs: S3Blobs, path: str, spool: Spool) -> None:
+    def __init__(self, blobs: S3Blobs, path: str, spool: Spool, content_type: str | None = None) -> None:
         self.size_bytes = 0
         self._blobs = blobs
         self._path = path
         self._spool = spool
-        self._writer = obstore.open_writer_async(blobs.store, path, buffer_size=PART_BYTES, max_concurrency=1)
+        self._writer = obstore.open_writer_async(
+            blobs.store,
+            path,
+            attributes={"Content-Type": content_type} if content_type else None,
+            buffer_size=PART_BYTES,
+            max_concurrency=1,
+        )
         self._sending: asyncio.Future[object] | None = None
         self._buffer = bytearray()
         self._writing = asyncio.Lock()
@@ -221,6 +240,7 @@ class _StagedObject:
         self._is_assembled = False
         self._is_stored = False
         self._may_be_stored = False
+        self._is_in_place = False
         self._is_discarded = False
 
     async def write(self, chunk: bytes) -> None:
@@ -252,6 +272,9 @@ class _StagedObject:
             await self._end_writing()
             if not self._is_stored:
                 await self._store()
+            if key == self._path:
+                self._is_in_place = True
+                return
         with _expecting_its_own():
             await self._blobs.copy(self._path, key, self.size_bytes, content_type)
 
@@ -262,6 +285,8 @@ class _StagedObject:
         if self._sending:  # or what is being stored would be there again after its removal
             await asyncio.wait({self._sending})
         try:
+            if self._is_in_place:
+                return
             if self._may_be_stored:
                 await self._blobs.delete([self._path])
             else:
