@@ -28,6 +28,7 @@ from pymongo.write_concern import WriteConcern
 
 from pet.domain.errors import Service, Unavailable
 from pet.domain.texts import storable_text
+from pet.storage.detached import whole
 from pet.storage.mongo.documents import AppliedEventDocument
 
 T = TypeVar("T")
@@ -222,10 +223,7 @@ class Database:
             DuplicateKeyError: a unique index refused a document.
         """
         with self._translated():
-            task = asyncio.create_task(self._transaction(work))
-            self._state.running.add(task)
-            task.add_done_callback(self._state.running.discard)
-            return await asyncio.shield(task)
+            return await whole(self._transaction(work), self._state.running)
 
     async def delete_in_steps(self, of: type[Document], where: Filter) -> None:
         """Delete what meets a condition, in steps of bounded size, so that nobody waits long for them."""

@@ -27,6 +27,7 @@ from tortoise.transactions import in_transaction
 
 from pet.domain.errors import Service, Unavailable
 from pet.domain.texts import storable_text
+from pet.storage.detached import whole
 from pet.storage.opening import CannotOpen
 from pet.storage.space import unavailable
 from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, why_it_cannot_be_opened
@@ -165,12 +166,8 @@ class Database:
             Unavailable: the engine cannot be reached, or broke off.
             IntegrityError: a unique index refused a row.
         """
-
-        task = asyncio.create_task(_transaction(work))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
         with self._translated():
-            return await asyncio.shield(task)
+            return await whole(_transaction(work), self._running)
 
     async def delete_in_steps(self, table: str, key: str, condition: str, *values: object) -> None:
         """Delete what meets a condition, in transactions of bounded size, so that nobody waits long for them.
