@@ -321,10 +321,13 @@ async def test_a_scratch_file_gives_what_was_written_and_goes(blobs: Blobs, tmp_
 async def test_a_disk_that_refuses_a_scratch_file_is_told_apart_and_leaves_nothing(
     blobs: Blobs, tmp_path: Path, number: int, kind: type[Unavailable]
 ) -> None:
-    with pytest.raises(Unavailable) as refused:
+    async def refuse() -> None:
         async with blobs.scratch() as scratch:
             scratch.path.write_bytes(b"a part")
             raise OSError(number, "refused")
+
+    with pytest.raises(Unavailable) as refused:
+        await refuse()
     assert (type(refused.value), left_in(tmp_path)) == (kind, [])
 
 

@@ -34,7 +34,7 @@ START_SECONDS = 20.0
 """How long a worker may take to start and import its libraries, on a machine that has much else to do."""
 
 MOST_RESULT_BYTES = 64 * 1024
-"""What a worker may send of a job: facts, or a reason. Pictures it writes into files, which the service moves in pieces."""
+"""What a worker may send of a job: facts, or a reason. It writes pictures into files."""
 
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "TZ")
 """What a worker is told of the environment: nothing secret."""
