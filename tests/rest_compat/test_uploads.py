@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -304,10 +304,13 @@ def spooled(service: Service) -> list[Path]:
 async def test_artwork_that_was_cleaned_in_part_leaves_nothing(
     service: Service, ann: Person, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, kept: int
 ) -> None:
-    async def image(_: object, path: Path, *, clean: Path) -> CleanImage:
-        assert path.read_bytes() == jpeg()
+    def clean_in_part(artwork: Path, clean: Path) -> NoReturn:
+        assert artwork.read_bytes() == jpeg()
         clean.write_bytes(jpeg()[:100])
         raise error
+
+    async def image(_: object, path: Path, *, clean: Path) -> CleanImage:
+        clean_in_part(path, clean)
 
     monkeypatch.setattr(WorkerInspector, "image", image)
     response = await service.upload("track", mp3(2.0, artwork=jpeg()), by=ann)
