@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pet.domain.delivery import Delivery, Projections
+from pet.domain.errors import Unavailable
 from pet.domain.exports import ExportService
 from pet.domain.listeners import Listeners
 from pet.domain.outbox import KEEP_DELIVERED
@@ -97,7 +98,7 @@ class Upkeep:
             jobs.append((PUBLISH_PAUSE, self.publisher.publish))
         async with AsyncExitStack() as stack:
             for pause, work in jobs:
-                await stack.enter_async_context(_repeated(pause, work))
+                await stack.enter_async_context(repeated(pause, work))
             yield
 
     async def _relay(self) -> None:
@@ -131,7 +132,7 @@ class Upkeep:
 
 
 @asynccontextmanager
-async def _repeated(pause: timedelta, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+async def repeated(pause: timedelta, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Do work again and again until the context is left; a failure is logged, and the next turn comes all the same."""
 
     async def loop() -> None:
@@ -139,6 +140,12 @@ async def _repeated(pause: timedelta, work: Callable[[], Awaitable[None]]) -> As
             await asyncio.sleep(pause.total_seconds())
             try:
                 await work()
+            except Unavailable as error:
+                cause = type(error.__cause__ or error).__name__
+                log.warning(
+                    "upkeep waits: %s", error.diagnosis, extra={"engine_of": str(error.service), "cause": cause}
+                )
+                await asyncio.sleep(FAILURE_PAUSE.total_seconds())
             except Exception:
                 log.exception("upkeep failed and will be tried again")
                 await asyncio.sleep(FAILURE_PAUSE.total_seconds())

@@ -32,6 +32,9 @@ SETTLED_SECONDS = 3.0
 PROFILE_SECONDS = 60.0
 """How long a profile may be late whose event could not be delivered at once: far more than it takes."""
 
+FREED_SECONDS = 120.0
+"""How long the names of a deleted account may stay taken: far more than it takes."""
+
 SONGS = [mp3(0.3 + number / 10) for number in range(4)]
 
 ACCEPT = "mutation M($who: ID!) { acceptFollow(followerId: $who) { userErrors { code } } }"
@@ -44,7 +47,7 @@ class Track:
     """A track that somebody tried to publish; `file_id` is known of those that were acknowledged."""
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)
     file_id: str | None = None
     is_there: set[bool] = field(default_factory=lambda: {True, False})
     played_by: set[str] = field(default_factory=set)
@@ -59,8 +62,9 @@ class Member:
     is_there: set[bool] = field(default_factory=lambda: {True})
     is_private: set[bool] = field(default_factory=lambda: {False})
     bio: set[str | None] = field(default_factory=lambda: {None})
-    tracks: list[Track] = field(default_factory=list)
-    follows: dict[Member, set[State]] = field(default_factory=dict)
+    tracks: list[Track] = field(default_factory=list, repr=False)
+    follows: dict[Member, set[State]] = field(default_factory=dict, repr=False)
+    """Not shown: everyone stands to everyone, so one would be shown by as many ways as lead to them."""
 
     @property
     def path(self) -> str:
@@ -139,11 +143,28 @@ class Client:
 
     async def _register(self, username: str) -> None:
         """Register someone; where that broke and the name is taken then, log in."""
+        await self._registered(username, await self._try_to_register(username))
+
+    async def _register_freed(self, username: str) -> None:
+        """Register someone under the name of a deleted account, which is free when all the rest of it is gone."""
+        async with asyncio.timeout(FREED_SECONDS):
+            while True:
+                answer = await self._try_to_register(username)
+                if answer is None or answer.status != 401:
+                    break
+                await asyncio.sleep(PAUSE_SECONDS)
+        await self._registered(username, answer)
+
+    async def _try_to_register(self, username: str) -> Answer | None:
         network = self._town.network
         given = {"email": f"{username}@example.com", "username": username, "password": PASSWORD, "role": "musician"}
         answer = await self._insist(lambda: network.ask(self._chance, "POST", "/auth/register", json=given))
         if answer is not None and answer.status == 409:
-            answer = await self._insist(lambda: network.ask(self._chance, "POST", "/auth/login", json=given))
+            return await self._insist(lambda: network.ask(self._chance, "POST", "/auth/login", json=given))
+        return answer
+
+    async def _registered(self, username: str, answer: Answer | None) -> None:
+        """Remember what came of a registration."""
         if answer is None:
             self._town.perhaps.append(username)
             return
@@ -151,7 +172,7 @@ class Client:
             self._surprise(f"registering {username}", answer)
             return
         said = answer.data
-        person = Person(said["user"]["id"], username, given["email"], said["accessToken"], said["refreshToken"])
+        person = Person(said["user"]["id"], username, said["user"]["email"], said["accessToken"], said["refreshToken"])
         member = Member(person)
         self._town.members.append(member)
         self._all.append(member)
@@ -307,7 +328,7 @@ class Client:
                 self._surprise("deleting an account", answer)
             who.is_there = {False}
             if self._chance.random() < 0.5:
-                await self._register(who.person.username)
+                await self._register_freed(who.person.username)
 
     async def _try_what_is_refused(self, who: Member) -> None:
         star = self._chance.choice(self._town.stars or [who])

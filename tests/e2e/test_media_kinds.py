@@ -16,7 +16,7 @@ from tests.conftest import Service
 AUDIO = [
     pytest.param(media_factory.mp3, "mp3", "audio/mpeg", range(126, 131), id="mp3"),
     pytest.param(media_factory.wav, "wav", "audio/wav", range(705, 707), id="wav"),
-    pytest.param(media_factory.ogg_vorbis, "ogg", "audio/ogg", range(20, 130), id="ogg vorbis"),
+    pytest.param(media_factory.ogg_vorbis, "ogg", "audio/ogg", range(10, 130), id="ogg vorbis"),
     pytest.param(media_factory.ogg_opus, "ogg", "audio/ogg", range(20, 130), id="ogg opus"),
     pytest.param(media_factory.m4a_aac, "m4a", "audio/mp4", range(90, 110), id="m4a aac"),
     pytest.param(media_factory.m4a_alac, "m4a", "audio/mp4", range(500, 600), id="m4a alac"),
