@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.engines.s3 import Bucket
 
-from pet.domain.errors import NotFound
+from pet.domain.errors import NotFound, OutOfSpace, Unavailable
 from pet.domain.media import MIB, Blobs
 from pet.domain.times import utc_now
 from pet.storage.blobs import open_blobs
@@ -298,6 +299,66 @@ async def test_a_local_file_has_the_objects_bytes(blobs: Blobs, tmp_path: Path) 
         assert path.read_bytes() == content
     assert await read(blobs, "files/aa/one.mp3") == content
     assert not [left for left in (tmp_path / "spool").glob("*") if not left.name.startswith(".")]
+
+
+def left_in(folder: Path) -> list[Path]:
+    """Return the files under a folder, but for what servers keep there."""
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+async def test_a_scratch_file_gives_what_was_written_and_goes(blobs: Blobs, tmp_path: Path) -> None:
+    content = random.Random(1).randbytes(3 * MIB + 1)
+    async with blobs.scratch() as scratch:
+        assert scratch.path.read_bytes() == b""
+        assert [piece async for piece in scratch.pieces()] == []
+        scratch.path.write_bytes(content)
+        pieces = [piece async for piece in scratch.pieces()]
+        assert (b"".join(pieces), max(map(len, pieces)) <= MIB) == (content, True)
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, OutOfSpace), (errno.EIO, Unavailable)])
+async def test_a_disk_that_refuses_a_scratch_file_is_told_apart_and_leaves_nothing(
+    blobs: Blobs, tmp_path: Path, number: int, kind: type[Unavailable]
+) -> None:
+    async def refuse() -> None:
+        async with blobs.scratch() as scratch:
+            scratch.path.write_bytes(b"a part")
+            raise OSError(number, "refused")
+
+    with pytest.raises(Unavailable) as refused:
+        await refuse()
+    assert (type(refused.value), left_in(tmp_path)) == (kind, [])
+
+
+async def test_a_scratch_file_that_was_cancelled_at_any_moment_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with blobs.scratch() as scratch:
+            scratch.path.write_bytes(b"a part")
+            await asyncio.sleep(60)
+
+    for turns in range(12):
+        task = asyncio.create_task(work())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await asyncio.sleep(0.1)  # for a thread that was left to itself
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+async def test_a_scratch_file_that_a_crash_left_goes_at_the_next_start(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url, spool = ADAPTERS[name](request), tmp_path / "spool"
+    async with open_blobs(url, spool=spool, timeout_seconds=10) as blobs, blobs.scratch() as scratch:
+        left = scratch.path
+    left.write_bytes(b"a part")
+    async with open_blobs(url, spool=spool, timeout_seconds=10) as blobs:
+        await blobs.sweep(older_than=timedelta(minutes=-1))
+    assert not left.exists()
 
 
 async def test_an_object_may_go_while_its_local_file_is_read(blobs: Blobs) -> None:

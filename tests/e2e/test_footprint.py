@@ -1,23 +1,32 @@
 """What a real server needs for media: memory for large uploads and for those who stop reading, and open handles."""
 
+# mypy: disable-error-code="no-untyped-call"
+# mutagen's functions carry no annotations.
+
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
 import re
 import struct
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytest_asyncio
+from mutagen.id3 import APIC, ID3
+from PIL import Image
 
-from pet.domain.media import MIB, TRACK_MAX_BYTES
+from pet.domain.media import COVER_MAX_BYTES, MIB, TRACK_MAX_BYTES
+from pet.storage.presence import LOCK_FILE
 from tests.e2e.server import DEADLINE
 from tests.e2e.ways import Way, opened_way
 from tests.engines.redis import until
-from tests.media_factory import mp3
+from tests.media_factory import mp3, saved_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -28,7 +37,7 @@ EACH_READER_MIB = 2
 """By so much it may grow for a listener who has stopped to take bytes."""
 
 BLOCK = random.Random(100).randbytes(MIB)
-UPLOAD = "mutation ($file: Upload!) { uploadTrack(file: $file) { track { size } userErrors { message } } }"
+UPLOAD = "mutation ($file: Upload!) { uploadTrack(file: $file) { track { fileId size } userErrors { message } } }"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["folder-proxy", "s3-proxy"])
@@ -50,12 +59,33 @@ def process_of(way: Way) -> Path:
     return Path("/proc") / str(way.server.process.pid)
 
 
-def head_of_wav(size_bytes: int) -> bytes:
-    """Return the head of a WAV of that size, stereo, 16 bits, 44.1 kHz."""
+def head_of_wav(size_bytes: int, tag_bytes: int = 0) -> bytes:
+    """Return the head of a WAV of that size, stereo, 16 bits, 44.1 kHz, of which so much is a tag at the end."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 44_100, 176_400, 4, 16)
     return (
-        struct.pack("<4sI4s", b"RIFF", size_bytes - 8, b"WAVE") + form + struct.pack("<4sI", b"data", size_bytes - 44)
+        struct.pack("<4sI4s", b"RIFF", size_bytes - 8, b"WAVE")
+        + form
+        + struct.pack("<4sI", b"data", size_bytes - tag_bytes - 44)
     )
+
+
+@cache
+def noise(encoder: str) -> bytes:
+    """Return a picture of 9 MB, which no encoder makes smaller."""
+    side = 1_750 if encoder == "PNG" else 2_850
+    pixels = np.random.default_rng(1).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    picture = saved_image(Image.fromarray(pixels), encoder, quality=95)
+    assert 8.5 * MIB < len(picture) < COVER_MAX_BYTES, len(picture) / MIB
+    return picture
+
+
+def with_artwork(picture: bytes) -> bytes:
+    """Return a WAV's chunk with an ID3 tag that holds a picture."""
+    frame = APIC(encoding=3, mime="image/png", type=3, desc="", data=picture)
+    tag, buffer = ID3(), io.BytesIO()
+    tag.add(frame)
+    tag.save(buffer)
+    return struct.pack("<4sI", b"id3 ", len(buffer.getvalue())) + buffer.getvalue()
 
 
 def field(name: str, value: str) -> bytes:
@@ -83,17 +113,20 @@ def by_graphql(way: Way) -> Parts:
     )
 
 
-async def send(way: Way, front: Callable[[Way], Parts], *, file_first: bool, size_bytes: int) -> tuple[int, str]:
-    """Upload a track of a size; return status and answer."""
+async def send(
+    way: Way, front: Callable[[Way], Parts], *, file_first: bool, size_bytes: int, tag: bytes = b""
+) -> tuple[int, str]:
+    """Upload a track of a size, a tag at its end included; return status and answer."""
     path, fields, opening = front(way)
     before, after = (b"", b"".join(fields)) if file_first else (b"".join(fields), b"")
-    head = head_of_wav(size_bytes)
+    head = head_of_wav(size_bytes, len(tag))
     around = len(before + opening + b"\r\n" + after + b"--b--\r\n")
 
     async def body() -> AsyncIterator[bytes]:
         yield before + opening + head
-        for start in range(len(head), size_bytes, MIB):
-            yield BLOCK[: size_bytes - start]
+        for start in range(len(head), size_bytes - len(tag), MIB):
+            yield BLOCK[: size_bytes - len(tag) - start]
+        yield tag
         yield b"\r\n" + after + b"--b--\r\n"
 
     headers = {
@@ -115,6 +148,45 @@ async def test_an_upload_of_100_mb_takes_little_memory(
     status, answer = await send(way, front, file_first=file_first, size_bytes=TRACK_MAX_BYTES)
     assert (status, f'"size":{TRACK_MAX_BYTES}' in answer) == (200, True), answer
     assert memory_mib(way, "VmHWM") - before < PROMISED_MIB
+
+
+def left_in(way: Way) -> list[Path]:
+    """Return what uploads have left on this machine's disk of what is temporary."""
+    folder = way.server.service.settings.data_dir
+    temporary = [*folder.glob("spool/*"), *folder.glob("media/staging/*")]
+    return [path for path in temporary if path.name != LOCK_FILE]
+
+
+@pytest.mark.parametrize("encoder", ["PNG", "JPEG"])
+@pytest.mark.parametrize("front", [by_rest, by_graphql])
+async def test_a_track_with_a_large_cover_in_it_takes_little_memory(
+    way: Way, front: Callable[[Way], Parts], encoder: str
+) -> None:
+    tag = with_artwork(noise(encoder))
+    (process_of(way) / "clear_refs").write_text("5")
+    before = memory_mib(way, "VmRSS")
+    status, answer = await send(way, front, file_first=False, size_bytes=40 * MIB, tag=tag)
+    peak = memory_mib(way, "VmHWM")
+    assert status == 200, answer
+    (file_id,) = re.findall(r'"fileId":"([^"]+)"', answer)
+    cover = await way.client.get(f"/media/cover/{file_id}")
+    assert (cover.status_code, len(cover.content) > 8 * MIB) == (200, True)
+    assert peak - before < PROMISED_MIB
+    await until(lambda: left_in(way) == [], seconds=DEADLINE)  # the last of it goes when the answer is sent
+
+
+async def test_a_large_cover_takes_little_memory(way: Way) -> None:
+    (process_of(way) / "clear_refs").write_text("5")
+    before = memory_mib(way, "VmRSS")
+    answer = await way.client.post(
+        "/media/upload/cover",
+        files={"file": ("cover.png", noise("PNG"))},
+        data={"userId": way.owner.user_id},
+        headers=way.owner.headers,
+    )
+    assert answer.status_code == 200, answer.text
+    assert memory_mib(way, "VmHWM") - before < PROMISED_MIB
+    await until(lambda: left_in(way) == [], seconds=DEADLINE)  # the last of it goes when the answer is sent
 
 
 @pytest.mark.parametrize("front", [by_rest, by_graphql])

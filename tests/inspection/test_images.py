@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from pet.domain.media import MAX_PIXELS, CleanImage, ImageFormat
-from pet.inspection.images import read_image
+from pet.inspection.images import clean_image
 from pet.inspection.worker import UnreadableError
 from tests import media_factory
 
@@ -22,8 +25,17 @@ MAKERS = [
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def clean(content: bytes) -> CleanImage:
-    return read_image(io.BytesIO(content))
+@dataclass(frozen=True)
+class Cleaned(CleanImage):
+    """An image with its new bytes."""
+
+    content: bytes
+
+
+def clean(content: bytes) -> Cleaned:
+    with tempfile.NamedTemporaryFile() as file:
+        image = clean_image(io.BytesIO(content), Path(file.name))
+        return Cleaned(image.format, image.mime_type, image.width, image.height, file.read())
 
 
 def opened(content: bytes) -> Image.Image:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO
 
 import pytest
@@ -18,9 +21,9 @@ from PIL import Image
 
 from pet.domain.errors import Unavailable, UnsupportedMedia
 from pet.domain.media import MAX_PIXELS, MIB, AudioFacts, AudioFormat, CleanImage, ImageFormat, MediaInspector
-from pet.inspection.pool import AUDIO_REFUSAL, IMAGE_REFUSAL, MEMORY_BYTES, WorkerInspector
-from pet.inspection.worker import Limits, Remote
-from pet.inspection.workers import Workers
+from pet.inspection.pool import AUDIO_REFUSAL, IMAGE_REFUSAL, MEMORY_BYTES, PICTURE_MAX_BYTES, WorkerInspector
+from pet.inspection.worker import Limits, Remote, UnreadableError
+from pet.inspection.workers import MOST_RESULT_BYTES, Workers
 from tests import media_factory
 
 SERVICE = """
@@ -28,10 +31,10 @@ import asyncio, sys
 from pathlib import Path
 from pet.inspection.pool import WorkerInspector
 
-async def serve(finished: str, endless: str) -> None:
-    inspector = WorkerInspector()
-    await inspector.image(Path(finished))
-    busy = asyncio.create_task(inspector.image(Path(endless)))
+async def serve(finished: str, endless: str, clean: str) -> None:
+    inspector, clean = WorkerInspector(), Path(clean)
+    await inspector.image(Path(finished), clean=clean)
+    busy = asyncio.create_task(inspector.image(Path(endless), clean=clean))
     await asyncio.sleep(0.2)
     print("serving", flush=True)
     await asyncio.to_thread(sys.stdin.read)
@@ -80,6 +83,12 @@ def store(tmp_path: Path) -> Callable[[bytes], Path]:
 
 
 @pytest.fixture
+def made(store: Callable[[bytes], Path]) -> Path:
+    """An empty file, for what a worker writes."""
+    return store(b"")
+
+
+@pytest.fixture
 def photo(store: Callable[[bytes], Path]) -> Path:
     return store(media_factory.jpeg())
 
@@ -90,6 +99,23 @@ def pipe(tmp_path: Path) -> Path:
     path = tmp_path / "pipe.bin"
     os.mkfifo(path)
     return path
+
+
+def content_of(path: Path) -> bytes | None:
+    """Return what is in a file; None where there is no file."""
+    return path.read_bytes() if path.exists() else None
+
+
+async def image_of(inspector: MediaInspector, path: Path) -> CleanImage:
+    """Have an image cleaned, and its new bytes thrown away."""
+    with NamedTemporaryFile() as clean:
+        return await inspector.image(path, clean=Path(clean.name))
+
+
+async def facts_of(inspector: MediaInspector, path: Path) -> AudioFacts:
+    """Have an audio file read, and its artwork thrown away."""
+    with NamedTemporaryFile() as artwork:
+        return await inspector.audio(path, artwork=Path(artwork.name))
 
 
 async def other_side(pipe: Path) -> int:
@@ -117,10 +143,12 @@ def workers() -> Callable[[], set[int]]:
     return lambda: children() - strangers
 
 
-async def test_the_facts_tags_and_artwork_of_a_song(inspector: WorkerInspector, store: Callable[[bytes], Path]) -> None:
+async def test_the_facts_tags_and_artwork_of_a_song(
+    inspector: WorkerInspector, store: Callable[[bytes], Path], made: Path
+) -> None:
     song = media_factory.mp3(title="Tide", artist="Moon", album="Sea", artwork=media_factory.jpeg())
 
-    facts = await inspector.audio(store(song))
+    facts = await inspector.audio(store(song), artwork=made)
 
     assert facts.duration_seconds == pytest.approx(1.0, abs=0.1)
     assert facts == AudioFacts(
@@ -131,15 +159,69 @@ async def test_the_facts_tags_and_artwork_of_a_song(inspector: WorkerInspector, 
         title="Tide",
         artist="Moon",
         album="Sea",
-        artwork=media_factory.jpeg(),
+        has_artwork=True,
     )
+    assert content_of(made) == media_factory.jpeg()
 
 
-async def test_a_picture_with_its_new_bytes(inspector: MediaInspector, photo: Path) -> None:
-    image = await inspector.image(photo)
+async def test_a_song_without_artwork_writes_none(
+    inspector: WorkerInspector, store: Callable[[bytes], Path], made: Path
+) -> None:
+    facts = await inspector.audio(store(media_factory.mp3()), artwork=made)
 
-    assert image == CleanImage(ImageFormat.JPEG, "image/jpeg", 64, 48, image.content)
-    assert image.content.startswith(b"\xff\xd8")
+    assert (facts.has_artwork, content_of(made)) == (False, b"")
+
+
+async def test_a_picture_with_its_new_bytes(inspector: MediaInspector, photo: Path, made: Path) -> None:
+    image = await inspector.image(photo, clean=made)
+
+    assert image == CleanImage(ImageFormat.JPEG, "image/jpeg", 64, 48)
+    with Image.open(made) as new:
+        assert (new.format, new.size) == ("JPEG", (64, 48))
+
+
+async def test_a_disk_that_takes_no_picture_is_not_the_files_fault(
+    inspector: WorkerInspector, store: Callable[[bytes], Path], photo: Path
+) -> None:
+    full, song = Path("/dev/full"), store(media_factory.mp3(artwork=media_factory.jpeg()))
+
+    for looking in (inspector.image(photo, clean=full), inspector.audio(song, artwork=full)):
+        with pytest.raises(OSError, match="No space left on device") as refused:
+            await looking
+        assert refused.value.errno == errno.ENOSPC
+
+    assert (await image_of(inspector, photo)).width == 64
+
+
+async def test_a_picture_whose_file_is_gone_is_not_written(inspector: WorkerInspector, photo: Path, made: Path) -> None:
+    gone = made.with_name("gone")
+
+    with pytest.raises(OSError, match="No such file"):
+        await inspector.image(photo, clean=gone)
+
+    assert content_of(gone) is None
+
+
+def many_bytes(file: BinaryIO, count: int) -> bytes:
+    """A job that sends much."""
+    return bytes(count)
+
+
+async def test_a_worker_neither_writes_nor_sends_more_than_it_may(
+    store: Callable[[bytes], Path], photo: Path, made: Path
+) -> None:
+    pool, limits = Workers(), Limits(10, MEMORY_BYTES, 20.0, file_bytes=1000)
+    job = Remote[CleanImage]("pet.inspection.images:clean_image", (made,))
+    small = store(media_factory.saved_image(Image.new("L", (8, 8)), "PNG"))
+    try:
+        with pytest.raises(UnreadableError, match="would have to be written"):
+            await pool.run(job, photo, limits)
+        assert len(content_of(made) or b"") <= 1000
+        with pytest.raises(UnreadableError, match=r"a result of \d+ bytes"):
+            await pool.run(partial(many_bytes, count=MOST_RESULT_BYTES), photo, limits)
+        assert (await pool.run(job, small, limits)).width == 8
+    finally:
+        await pool.close()
 
 
 async def test_what_is_neither_song_nor_picture_is_refused_with_the_formats_that_are_accepted(
@@ -148,9 +230,9 @@ async def test_what_is_neither_song_nor_picture_is_refused_with_the_formats_that
     for content in (b"", b"This is a text.\n" * 1000, bytes(range(256)) * 100, media_factory.png_bomb()):
         file = store(content)
         with pytest.raises(UnsupportedMedia) as audio:
-            await inspector.audio(file)
+            await facts_of(inspector, file)
         with pytest.raises(UnsupportedMedia) as image:
-            await inspector.image(file)
+            await image_of(inspector, file)
         assert (audio.value.message, image.value.message) == (AUDIO_REFUSAL, IMAGE_REFUSAL)
 
 
@@ -170,19 +252,19 @@ async def test_a_song_whose_tags_exhaust_a_limit_is_accepted_without_them(
 ) -> None:
     inspector = make_inspector(**limits)
 
-    facts = await inspector.audio(store(make_song()))
+    facts = await facts_of(inspector, store(make_song()))
 
-    assert (facts.format, facts.bitrate_kbps, facts.title, facts.artwork) == (AudioFormat.MP3, 128, None, None)
-    assert (await inspector.image(photo)).width == 64
+    assert (facts.format, facts.bitrate_kbps, facts.title, facts.has_artwork) == (AudioFormat.MP3, 128, None, False)
+    assert (await image_of(inspector, photo)).width == 64
 
 
 async def test_others_are_served_while_a_song_burns_its_cpu_time(
     make_inspector: Make, store: Callable[[bytes], Path], photo: Path
 ) -> None:
     inspector = make_inspector(cpu_seconds=1)
-    hostile = asyncio.create_task(inspector.audio(store(media_factory.mp3_with_slow_tag())))
+    hostile = asyncio.create_task(facts_of(inspector, store(media_factory.mp3_with_slow_tag())))
 
-    image = await inspector.image(photo)
+    image = await image_of(inspector, photo)
 
     assert (image.width, hostile.done()) == (64, False)
     facts = await hostile
@@ -195,9 +277,9 @@ async def test_a_picture_that_exhausts_the_memory_is_refused(
     inspector = make_inspector(memory_bytes=64 * MIB)
 
     with pytest.raises(UnsupportedMedia):
-        await inspector.image(store(media_factory.jpeg(6000, 4000)))
+        await image_of(inspector, store(media_factory.jpeg(6000, 4000)))
 
-    assert (await inspector.image(photo)).width == 64
+    assert (await image_of(inspector, photo)).width == 64
 
 
 @pytest.mark.parametrize(
@@ -214,11 +296,11 @@ async def test_a_picture_that_exhausts_the_memory_is_refused(
     ],
 )
 async def test_the_largest_pictures_fit_into_the_memory(
-    make: Callable[[], bytes], store: Callable[[bytes], Path]
+    make: Callable[[], bytes], store: Callable[[bytes], Path], made: Path
 ) -> None:
-    pool, job = Workers(), Remote[CleanImage]("pet.inspection.images:read_image")
+    pool, job = Workers(), Remote[CleanImage]("pet.inspection.images:clean_image", (made,))
     try:
-        image = await pool.run(job, store(make()), Limits(60, MEMORY_BYTES, 120.0))
+        image = await pool.run(job, store(make()), Limits(60, MEMORY_BYTES, 120.0, PICTURE_MAX_BYTES))
         assert image.width * image.height > 0.99 * MAX_PIXELS[image.format]
     finally:
         await pool.close()
@@ -230,7 +312,7 @@ async def test_every_job_has_its_cpu_time_to_itself(
     inspector = make_inspector(cpu_seconds=1)
     large = store(media_factory.jpeg(5000, 5000))
 
-    widths = [(await inspector.image(large)).width for _ in range(12)]
+    widths = [(await image_of(inspector, large)).width for _ in range(12)]
 
     assert widths == [5000] * 12
     assert len(workers()) == 1
@@ -239,7 +321,7 @@ async def test_every_job_has_its_cpu_time_to_itself(
 async def test_a_worker_that_is_killed_at_work_costs_its_caller_the_file_and_nobody_else(
     workers: Callable[[], set[int]], inspector: WorkerInspector, pipe: Path, photo: Path
 ) -> None:
-    victim = asyncio.create_task(inspector.image(pipe))
+    victim = asyncio.create_task(image_of(inspector, pipe))
     handle = await other_side(pipe)
     (worker,) = workers()
 
@@ -248,32 +330,32 @@ async def test_a_worker_that_is_killed_at_work_costs_its_caller_the_file_and_nob
     with pytest.raises(UnsupportedMedia):
         await victim
     os.close(handle)
-    assert (await inspector.image(photo)).width == 64
+    assert (await image_of(inspector, photo)).width == 64
     assert worker not in workers()
 
 
 async def test_a_worker_that_died_idle_is_replaced(
     workers: Callable[[], set[int]], inspector: WorkerInspector, photo: Path
 ) -> None:
-    await inspector.image(photo)
+    await image_of(inspector, photo)
     (worker,) = workers()
 
     os.kill(worker, signal.SIGKILL)
 
-    assert (await inspector.image(photo)).width == 64
+    assert (await image_of(inspector, photo)).width == 64
     assert worker not in workers()
 
 
 async def test_a_file_that_never_ends_is_refused_in_time(make_inspector: Make, pipe: Path, photo: Path) -> None:
     inspector = make_inspector(wall_seconds=0.5)
-    waiting = asyncio.create_task(inspector.image(pipe))
+    waiting = asyncio.create_task(image_of(inspector, pipe))
     handle = await other_side(pipe)
 
     with pytest.raises(UnsupportedMedia):
         await waiting
 
     os.close(handle)
-    assert (await inspector.image(photo)).width == 64
+    assert (await image_of(inspector, photo)).width == 64
 
 
 async def test_two_files_are_looked_into_at_once_and_a_third_waits_its_turn(
@@ -281,10 +363,10 @@ async def test_two_files_are_looked_into_at_once_and_a_third_waits_its_turn(
 ) -> None:
     second_pipe = tmp_path / "second.bin"
     os.mkfifo(second_pipe)
-    first = asyncio.create_task(inspector.image(pipe))
-    second = asyncio.create_task(inspector.image(second_pipe))
+    first = asyncio.create_task(image_of(inspector, pipe))
+    second = asyncio.create_task(image_of(inspector, second_pipe))
     handles = [await other_side(pipe), await other_side(second_pipe)]
-    third = asyncio.create_task(inspector.image(photo))
+    third = asyncio.create_task(image_of(inspector, photo))
     await asyncio.sleep(0.1)
 
     assert (len(workers()), third.done()) == (2, False)
@@ -300,7 +382,7 @@ async def test_two_files_are_looked_into_at_once_and_a_third_waits_its_turn(
 async def test_a_cancelled_call_ends_its_worker(
     workers: Callable[[], set[int]], inspector: WorkerInspector, pipe: Path, photo: Path
 ) -> None:
-    call = asyncio.create_task(inspector.image(pipe))
+    call = asyncio.create_task(image_of(inspector, pipe))
     handle = await other_side(pipe)
 
     call.cancel()
@@ -309,13 +391,13 @@ async def test_a_cancelled_call_ends_its_worker(
         await call
     os.close(handle)
     assert workers() == set()
-    assert (await inspector.image(photo)).width == 64
+    assert (await image_of(inspector, photo)).width == 64
 
 
 async def test_signals_for_the_service_leave_a_worker_at_work(
     workers: Callable[[], set[int]], inspector: WorkerInspector, pipe: Path
 ) -> None:
-    call = asyncio.create_task(inspector.image(pipe))
+    call = asyncio.create_task(image_of(inspector, pipe))
     handle = await other_side(pipe)
 
     for worker in workers():
@@ -333,20 +415,20 @@ async def test_a_machine_that_starts_no_worker_is_not_the_files_fault(
     for broken_python in ("/no/such/python", "/bin/true"):
         monkeypatch.setattr(sys, "executable", broken_python)
         with pytest.raises(Unavailable, match="Media Service is temporarily unavailable"):
-            await inspector.image(photo)
+            await image_of(inspector, photo)
 
     monkeypatch.undo()
-    assert (await inspector.image(photo)).width == 64
+    assert (await image_of(inspector, photo)).width == 64
 
 
 async def test_a_file_that_is_not_there_is_not_called_unsupported(inspector: WorkerInspector, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        await inspector.image(tmp_path / "absent.bin")
+        await image_of(inspector, tmp_path / "absent.bin")
 
 
-def test_workers_end_with_their_service_idle_or_busy(photo: Path, pipe: Path) -> None:
+def test_workers_end_with_their_service_idle_or_busy(photo: Path, pipe: Path, made: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SERVICE, photo, pipe], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", SERVICE, photo, pipe, made], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as service:
         assert service.stdout is not None
         assert service.stdout.readline() == b"serving\n"
@@ -363,7 +445,7 @@ async def test_a_worker_is_replaced_after_its_share_of_jobs(
 ) -> None:
     inspector, seen = make_inspector(workers=Workers(jobs_each=2)), set()
     for _ in range(3):
-        await inspector.image(photo)
+        await image_of(inspector, photo)
         seen |= workers()
 
     assert len(seen) == 2
@@ -373,7 +455,7 @@ async def test_a_worker_that_is_idle_for_long_gives_its_memory_back(
     make_inspector: Make, workers: Callable[[], set[int]], photo: Path
 ) -> None:
     inspector = make_inspector(workers=Workers(idle_seconds=0.05))
-    await inspector.image(photo)
+    await image_of(inspector, photo)
 
     for _ in range(1000):
         await asyncio.sleep(0.01)
@@ -381,18 +463,18 @@ async def test_a_worker_that_is_idle_for_long_gives_its_memory_back(
             break
 
     assert workers() == set()
-    assert (await inspector.image(photo)).width == 64
+    assert (await image_of(inspector, photo)).width == 64
 
 
 async def test_only_so_many_files_wait_for_a_worker(make_inspector: Make, pipe: Path, photo: Path) -> None:
     inspector = make_inspector(workers=Workers(most=1, most_waiting=1))
-    busy = asyncio.create_task(inspector.image(pipe))
+    busy = asyncio.create_task(image_of(inspector, pipe))
     handle = await other_side(pipe)
-    waiting = asyncio.create_task(inspector.image(photo))
+    waiting = asyncio.create_task(image_of(inspector, photo))
     await asyncio.sleep(0)
 
     with pytest.raises(Unavailable):
-        await inspector.image(photo)
+        await image_of(inspector, photo)
 
     os.set_blocking(handle, True)
     os.write(handle, media_factory.png())

@@ -71,7 +71,7 @@ async def test_whoever_waits_goes_first(reader: WorkerPeakReader, song: tuple[Pa
     inspector, others = WorkerInspector(), set(await children())
     await reader.peaks(*song)
     assert [await niceness(child) for child in await children() if child not in others] == [19]
-    assert (await inspector.audio(song[0])).format is AudioFormat.MP3
+    assert (await inspector.audio(song[0], artwork=song[0].with_suffix(".artwork"))).format is AudioFormat.MP3
     assert sorted([await niceness(child) for child in await children() if child not in others]) == [0, 19]
     await inspector.close()
     await reader.close()

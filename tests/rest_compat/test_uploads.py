@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 
+from pet.domain.errors import UnsupportedMedia
+from pet.domain.media import CleanImage
+from pet.inspection.pool import WorkerInspector
+from pet.storage.presence import LOCK_FILE
 from tests.clock import HandClock
 from tests.conftest import Person, Service
+from tests.engines.redis import until
 from tests.media_factory import jpeg, m4a_aac, mp3, png, webp
 from tests.rest_compat.conftest import (
     follow,
@@ -280,6 +286,36 @@ async def test_a_failed_upload_in_between_leaves_the_old_avatar(
     after = await service.client.get(f"/media/avatar/{ann.user_id}")
     assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
     assert len(kept_files(service)) == 1
+
+
+def spooled(service: Service) -> list[Path]:
+    """Return what lies in the spool, which only a store needs."""
+    return [path for path in service.settings.data_dir.glob("spool/*") if path.name != LOCK_FILE]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kept"),
+    [
+        pytest.param(UnsupportedMedia("The worker died."), 200, 1, id="worker_died"),
+        pytest.param(OSError(errno.ENOSPC, "full"), 500, 0, id="disk_full"),
+        pytest.param(ValueError("a mistake of ours"), 500, 0, id="mistake"),
+    ],
+)
+async def test_artwork_that_was_cleaned_in_part_leaves_nothing(
+    service: Service, ann: Person, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, kept: int
+) -> None:
+    def clean_in_part(artwork: Path, clean: Path) -> NoReturn:
+        assert artwork.read_bytes() == jpeg()
+        clean.write_bytes(jpeg()[:100])
+        raise error
+
+    async def image(_: object, path: Path, *, clean: Path) -> CleanImage:
+        clean_in_part(path, clean)
+
+    monkeypatch.setattr(WorkerInspector, "image", image)
+    response = await service.upload("track", mp3(2.0, artwork=jpeg()), by=ann)
+    assert (response.status_code, len(kept_files(service))) == (status, kept)
+    await until(lambda: not spooled(service), seconds=10)  # an answer does not wait for what a store is late to drop
 
 
 async def test_the_body_of_someone_who_may_not_write_is_not_read(limited: Service) -> None:

@@ -62,8 +62,8 @@ class AudioFacts:
     """What an audio file says of itself.
 
     `duration_seconds` has fractions; `bitrate_kbps` is the average in kbit/s. `title`, `artist` and `album` are the
-    tags, cut to 200 characters, None where absent or blank. `artwork` is the front cover's encoded bytes as embedded,
-    unchecked.
+    tags, cut to 200 characters, None where absent or blank. `has_artwork` tells whether a front cover was found and
+    written down.
     """
 
     format: AudioFormat
@@ -73,40 +73,60 @@ class AudioFacts:
     title: str | None
     artist: str | None
     album: str | None
-    artwork: bytes | None
+    has_artwork: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CleanImage:
-    """An image after decoding: upright, one frame, without metadata, in its own format.
+    """What is known of an image after decoding: upright, one frame, without metadata, in its own format.
 
-    `content` is its encoded bytes.
+    `width` and `height` are in pixels. Its encoded bytes are in the file that was named for them.
     """
 
     format: ImageFormat
     mime_type: str
     width: int
     height: int
-    content: bytes
 
 
 class MediaInspector(Protocol):
-    """Looks into hostile files without risk for the process: in workers with limits on time and memory."""
+    """Looks into hostile files without risk for the process: in workers with limits on time, memory and disk.
 
-    async def audio(self, path: Path) -> AudioFacts:
+    Pictures never pass through the process: workers write them into an empty file that is named for each. After an
+    error it may hold a part.
+    """
+
+    async def audio(self, path: Path, *, artwork: Path) -> AudioFacts:
         """Read an audio file's facts, tags and artwork.
+
+        Args:
+            artwork: an empty file, which takes the front cover's encoded bytes as embedded, unchecked, at most 10 MiB.
 
         Raises:
             UnsupportedMedia: the bytes are none of the audio formats, hold no audio, or could not be read within the
                 limits.
+            OSError: the artwork could not be written.
         """
 
-    async def image(self, path: Path) -> CleanImage:
-        """Decode an image and return it upright and stripped of metadata, in its own format.
+    async def image(self, path: Path, *, clean: Path) -> CleanImage:
+        """Decode an image and write it upright and stripped of metadata, in its own format.
+
+        Args:
+            clean: an empty file, which takes the new bytes.
 
         Raises:
             UnsupportedMedia: the bytes are none of the image formats, are damaged, or exceed the pixel limit.
+            OSError: the new bytes could not be written.
         """
+
+
+class ScratchFile(Protocol):
+    """A local file for what another process writes. It is empty at first, and nothing lasts of it."""
+
+    path: Path
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Yield what is in it, in chunks of at most 1 MiB. No handle is open between them."""
 
 
 class StagedBlob(Protocol):
@@ -151,6 +171,15 @@ class Blobs(Protocol):
         """Open a temporary object that will be kept under this key and type, if at all.
 
         It may be of any size, where a store copies no more than some gigabytes to a key that it is told afterwards.
+        """
+
+    def scratch(self) -> AbstractAsyncContextManager[ScratchFile]:
+        """Give an empty file of this machine; leaving the context removes it, whatever happened.
+
+        What a crash leaves of it is removed as temporary objects are.
+
+        Raises:
+            OutOfSpace, Unavailable: also in place of an OSError that is raised within the context: the disk refused.
         """
 
     async def size(self, key: str) -> int:

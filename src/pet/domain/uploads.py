@@ -6,9 +6,11 @@ there a record.
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from pet.domain.delivery import Delivery
 from pet.domain.errors import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
@@ -57,6 +59,14 @@ class PublishedImage:
 
     image: MediaFile
     track: MediaFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A clean image, and its bytes in a temporary object."""
+
+    image: CleanImage
+    blob: StagedBlob
 
 
 def require_size(size_bytes: int, limit_bytes: int) -> None:
@@ -112,19 +122,19 @@ class UploadService:
         Raises:
             RateLimited, Invalid, TooLarge, UnsupportedMedia: and nothing is kept.
         """
-        async with charged(self._limits, UPLOAD_TRACK, client.address):
+        async with charged(self._limits, UPLOAD_TRACK, client.address), AsyncExitStack() as stack:
             given = _required(upload, TRACK_MAX_BYTES)
             shown = checked_text(title, field="title", limit=MAX_TITLE) if title else None
-            facts = await self._audio(given)
-            image = None if as_other else await self._artwork(cover, facts)
+            async with self._blobs.scratch() as artwork:
+                facts = await self._audio(given, artwork.path)
+                embedded = artwork.path if facts.has_artwork else None
+                picture = None if as_other else await self._cover(stack, cover, embedded)
             track = self._track_record(viewer, given, facts, shown, as_other=as_other)
-            if image is None:
+            if picture is None:
                 await self._keep(given.blob, track, None if as_other else _published(track))
                 return track
-            async with self._blobs.stage() as staged:
-                await staged.write(image.content)
-                record = self._image_record(viewer, FileType.COVER, "cover", image, track_id=track.file_id)
-                await self._keep(given.blob, track, _published(track), cover=(staged, record))
+            record = self._image_record(viewer, FileType.COVER, "cover", picture, track_id=track.file_id)
+            await self._keep(given.blob, track, _published(track), cover=(picture.blob, record))
             return (await self._files.get_many([track.file_id])).get(track.file_id, track)
 
     async def avatar(self, viewer: Viewer, client: Client, upload: Upload | None) -> PublishedImage:
@@ -135,10 +145,10 @@ class UploadService:
         """
         async with charged(self._limits, UPLOAD_AVATAR, client.address):
             given = _required(upload, AVATAR_MAX_BYTES)
-            image = await self._image(given)
-            file = self._image_record(viewer, FileType.AVATAR, given.original_name, image)
-            event = AvatarUploaded(user_id=file.user_id, occurred_at=file.created_at, file_id=file.file_id)
-            await self._keep_image(image, file, event)
+            async with self._cleaned(given) as picture:
+                file = self._image_record(viewer, FileType.AVATAR, given.original_name, picture)
+                event = AvatarUploaded(user_id=file.user_id, occurred_at=file.created_at, file_id=file.file_id)
+                await self._keep(picture.blob, file, event)
             return PublishedImage(file)
 
     async def other_image(self, viewer: Viewer, client: Client, upload: Upload | None, bucket: Bucket) -> MediaFile:
@@ -152,9 +162,9 @@ class UploadService:
         """
         async with charged(self._limits, bucket, client.address):
             given = _required(upload, COVER_MAX_BYTES)
-            image = await self._image(given)
-            file = self._image_record(viewer, FileType.OTHER, given.original_name, image)
-            await self._keep_image(image, file, None)
+            async with self._cleaned(given) as picture:
+                file = self._image_record(viewer, FileType.OTHER, given.original_name, picture)
+                await self._keep(picture.blob, file, None)
             return file
 
     async def cover(
@@ -176,12 +186,12 @@ class UploadService:
             given = _required(upload, COVER_MAX_BYTES)
             if track_id:
                 await self._require_own_track(viewer, track_id)
-            image = await self._image(given)
-            file = self._image_record(viewer, FileType.COVER, given.original_name, image, track_id=track_id)
-            event = CoverUploaded(
-                user_id=file.user_id, occurred_at=file.created_at, file_id=file.file_id, track_id=track_id
-            )
-            await self._keep_image(image, file, event)
+            async with self._cleaned(given) as picture:
+                file = self._image_record(viewer, FileType.COVER, given.original_name, picture, track_id=track_id)
+                event = CoverUploaded(
+                    user_id=file.user_id, occurred_at=file.created_at, file_id=file.file_id, track_id=track_id
+                )
+                await self._keep(picture.blob, file, event)
             track = (await self._files.get_many([track_id])).get(track_id) if track_id else None
             return PublishedImage(file, track)
 
@@ -209,31 +219,33 @@ class UploadService:
             count += len(keys)
         return count
 
-    async def _audio(self, upload: Upload) -> AudioFacts:
+    async def _audio(self, upload: Upload, artwork: Path) -> AudioFacts:
         async with upload.blob.local_path() as path:
-            return await self._inspector.audio(path)
+            return await self._inspector.audio(path, artwork=artwork)
 
-    async def _image(self, upload: Upload) -> CleanImage:
-        async with upload.blob.local_path() as path:
-            return await self._inspector.image(path)
-
-    async def _artwork(self, cover: Upload | None, facts: AudioFacts) -> CleanImage | None:
-        """Return the cover that was sent, else the embedded artwork if it is a sound image."""
+    async def _cover(self, stack: AsyncExitStack, cover: Upload | None, embedded: Path | None) -> _Picture | None:
+        """Return, until the stack ends, the cover that was sent, else the embedded artwork if it is a sound image."""
         if cover is not None:
-            return await self._image(_required(cover, COVER_MAX_BYTES))
-        if facts.artwork is None:
-            return None
-        try:
-            async with self._blobs.stage() as staged:
-                await staged.write(facts.artwork)
-                return await self._image(Upload("artwork", staged))
-        except UnsupportedMedia:
-            return None
+            return await stack.enter_async_context(self._cleaned(_required(cover, COVER_MAX_BYTES)))
+        if embedded is not None:
+            with suppress(UnsupportedMedia):
+                return await stack.enter_async_context(self._cleaned_file(embedded))
+        return None
 
-    async def _keep_image(self, image: CleanImage, file: MediaFile, event: Event | None) -> None:
+    @asynccontextmanager
+    async def _cleaned(self, upload: Upload) -> AsyncIterator[_Picture]:
+        async with upload.blob.local_path() as path, self._cleaned_file(path) as picture:
+            yield picture
+
+    @asynccontextmanager
+    async def _cleaned_file(self, path: Path) -> AsyncIterator[_Picture]:
+        """Give what a worker makes of an image, moved from its file into a temporary object piece by piece."""
         async with self._blobs.stage() as staged:
-            await staged.write(image.content)
-            await self._keep(staged, file, event)
+            async with self._blobs.scratch() as clean:
+                image = await self._inspector.image(path, clean=clean.path)
+                async for piece in clean.pieces():
+                    await staged.write(piece)
+            yield _Picture(image, staged)
 
     async def _keep(
         self,
@@ -294,9 +306,9 @@ class UploadService:
         )
 
     def _image_record(
-        self, viewer: Viewer, kind: FileType, name: str, image: CleanImage, *, track_id: FileId | None = None
+        self, viewer: Viewer, kind: FileType, name: str, picture: _Picture, *, track_id: FileId | None = None
     ) -> MediaFile:
-        now, file_id = self._clock(), FileId(new_uuid7())
+        now, file_id, image = self._clock(), FileId(new_uuid7()), picture.image
         extension = "jpg" if image.format is ImageFormat.JPEG else image.format.value
         return MediaFile(
             object_id=new_object_id(),
@@ -306,7 +318,7 @@ class UploadService:
             original_name=_kept_name(name),
             file_name=f"{file_id}.{extension}",
             mime_type=image.mime_type,
-            size_bytes=len(image.content),
+            size_bytes=picture.blob.size_bytes,
             format=image.format.value,
             created_at=now,
             updated_at=now,

@@ -11,6 +11,7 @@ import io
 import os
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import Image, ImageCms
@@ -20,7 +21,7 @@ from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.WebPImagePlugin import WebPImageFile
 
 from pet.domain.media import MAX_PIXELS, CleanImage, ImageFormat
-from pet.inspection.worker import UnreadableError
+from pet.inspection.worker import UnreadableError, write
 
 _FORMATS = {
     "JPEG": ImageFormat.JPEG,
@@ -51,11 +52,12 @@ _LOSSLESS_WEBP_METHOD = 0
 _EncoderOptions = dict[str, Any]
 
 
-def read_image(file: BinaryIO) -> CleanImage:
-    """Return the first frame of a picture, upright and clean.
+def clean_image(file: BinaryIO, clean: Path) -> CleanImage:
+    """Write the first frame of a picture, upright and clean, into an empty file.
 
     Raises:
         UnreadableError: the picture is too large.
+        UnwrittenError: the disk refuses.
         Exception: the file is damaged or no picture; Pillow raises errors of many kinds.
     """
     with warnings.catch_warnings():
@@ -63,7 +65,8 @@ def read_image(file: BinaryIO) -> CleanImage:
         kind, picture, options = _decode(file)
     content = io.BytesIO()
     picture.save(content, kind, **options)
-    return CleanImage(kind, f"image/{kind}", picture.width, picture.height, content.getvalue())
+    write(clean, content.getbuffer())
+    return CleanImage(kind, f"image/{kind}", picture.width, picture.height)
 
 
 def _decode(file: BinaryIO) -> tuple[ImageFormat, Image.Image, _EncoderOptions]:

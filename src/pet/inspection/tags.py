@@ -17,6 +17,8 @@ import struct
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from mutagen import MutagenError
@@ -32,6 +34,7 @@ from mutagen.wave import WAVE
 from pet.domain.media import COVER_MAX_BYTES, MIB, AudioFormat
 from pet.inspection.facts import NO_TAGS, Tags
 from pet.inspection.mojibake import readable
+from pet.inspection.worker import write
 
 TEXT_LENGTH = 200
 """Characters kept of a tag."""
@@ -64,6 +67,19 @@ def read_tags(file: BinaryIO, container: AudioFormat) -> Tags:
     """
     file.seek(0)
     return _READERS[container](file)
+
+
+def extract_tags(file: BinaryIO, container: AudioFormat, artwork: Path) -> tuple[Tags, bool]:
+    """Return the tags with the artwork left out, which goes into an empty file, and whether there was any.
+
+    Raises:
+        UnwrittenError: the disk refuses.
+        Exception: as `read_tags` does.
+    """
+    tags = read_tags(file, container)
+    if tags.artwork is not None:
+        write(artwork, tags.artwork)
+    return replace(tags, artwork=None), tags.artwork is not None
 
 
 def _mp3(file: BinaryIO) -> Tags:

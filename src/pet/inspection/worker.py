@@ -6,6 +6,7 @@ limit on memory is Linux's, elsewhere the limits on time have to do.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import pickle
@@ -45,13 +46,22 @@ class UnreadableError(Exception):
     """A job could not read its file. The reason is for the log: it may quote the file and is not shown to a client."""
 
 
+class UnwrittenError(OSError):
+    """What a job made could not be written, which is no fault of the file that it read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one job may use: seconds of CPU time, bytes of address space beyond those mapped when it starts, seconds."""
+    """What one job may use.
+
+    Seconds of CPU time, bytes of address space beyond those mapped when it starts, seconds of any time, and bytes of
+    any one file that it writes.
+    """
 
     cpu_seconds: int
     memory_bytes: int
     wall_seconds: float
+    file_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ def _outcome(job: Job[Any], path: Path, limits: Limits) -> bytes:
         return pickle.dumps((True, run(job, path, limits)), pickle.HIGHEST_PROTOCOL)
     except MemoryError:
         os._exit(1)
-    except (UnreadableError, OSError) as error:
+    except (UnreadableError, OSError) as error:  # an `UnwrittenError` among them
         return pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
 
 
@@ -137,13 +147,13 @@ def run(job: Job[T], path: Path, limits: Limits) -> T:
 
     Raises:
         UnreadableError: the job failed, whatever the error.
-        OSError: the file could not be opened, which is no fault of its content.
+        OSError: the file could not be opened, or an `UnwrittenError`: no fault of its content.
     """
     _confine(limits)
     with path.open("rb") as file:
         try:
             return job(file)
-        except UnreadableError:
+        except (UnreadableError, UnwrittenError):
             raise
         except MemoryError:
             os._exit(1)
@@ -151,10 +161,29 @@ def run(job: Job[T], path: Path, limits: Limits) -> T:
             raise UnreadableError(traceback.format_exc(limit=-3)[-_REASON_LENGTH:]) from error
 
 
+def write(path: Path, content: bytes | memoryview) -> None:
+    """Write what a job made into the empty file that the service named for it.
+
+    It is never made here: once the service has removed it, a job that is late cannot bring it back.
+
+    Raises:
+        UnreadableError: it is more than the job may write.
+        UnwrittenError: the disk is full, or the file is gone.
+    """
+    try:
+        with path.open("r+b") as file:
+            file.write(content)
+    except OSError as error:
+        if error.errno == errno.EFBIG:  # Python ignores the signal that goes with it
+            raise UnreadableError(f"{len(content)} bytes would have to be written") from error
+        raise UnwrittenError(error.errno, error.strerror) from error
+
+
 def _confine(limits: Limits) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used_seconds = math.ceil(usage.ru_utime + usage.ru_stime)
     _lower(resource.RLIMIT_CPU, used_seconds + limits.cpu_seconds)
+    _lower(resource.RLIMIT_FSIZE, limits.file_bytes)
     if sys.platform == "linux":
         _lower(resource.RLIMIT_AS, _mapped_bytes() + limits.memory_bytes)
     signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds + _LATE_SECONDS)  # its signal ends the process

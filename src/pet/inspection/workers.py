@@ -33,6 +33,9 @@ IDLE_SECONDS = 60.0
 START_SECONDS = 20.0
 """How long a worker may take to start and import its libraries, on a machine that has much else to do."""
 
+MOST_RESULT_BYTES = 64 * 1024
+"""What a worker may send of a job: facts, or a reason. It writes pictures into files."""
+
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "TZ")
 """What a worker is told of the environment: nothing secret."""
 
@@ -70,9 +73,12 @@ class _Worker:
 
         Raises:
             IncompleteReadError: it died.
+            UnreadableError: it sends too much.
         """
-        length = await self.results.readexactly(LENGTH.size)
-        return await self.results.readexactly(*LENGTH.unpack(length))
+        (length,) = LENGTH.unpack(await self.results.readexactly(LENGTH.size))
+        if length > MOST_RESULT_BYTES:
+            raise UnreadableError(f"a result of {length} bytes")
+        return await self.results.readexactly(length)
 
     async def end(self) -> None:
         """Kill it, and see it gone even when the caller is cancelled meanwhile."""
@@ -117,9 +123,9 @@ class Workers:
         """Run a job on a file in a worker. Waiting for a free one and starting one do not count as its time.
 
         Raises:
-            UnreadableError: the job failed, exceeded a limit, or its worker died.
+            UnreadableError: the job failed, exceeded a limit, or its worker died. A file that it wrote may hold a part.
             Unavailable: too many jobs wait already, or no worker could be started.
-            OSError: the file cannot be opened.
+            OSError: the file cannot be opened, or what the job made cannot be written.
         """
         pickled = pickle.dumps((job, path, limits), pickle.HIGHEST_PROTOCOL)
         await self._turn()
@@ -149,8 +155,7 @@ class Workers:
         worker = await self._worker_at(request)
         try:
             async with asyncio.timeout(wall_seconds):
-                content = await worker.result()
-            is_result, value = await asyncio.to_thread(pickle.loads, content)  # up to some megabytes
+                is_result, value = pickle.loads(await worker.result())  # noqa: S301 - our own worker wrote it
         except asyncio.IncompleteReadError as error:
             await self._end(worker)
             raise UnreadableError("the worker died, out of CPU time or memory, or was killed") from error

@@ -21,9 +21,10 @@ from obstore.store import LocalStore
 
 from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.ids import new_uuid7
-from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob, StoredObject
+from pet.domain.media import MIB, STAGED_AT_MOST, ScratchFile, StagedBlob, StoredObject
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
+from pet.storage.blobs.scratch import scratch_file
 from pet.storage.space import unavailable
 
 CHUNK_BYTES = MIB
@@ -99,6 +100,10 @@ class FolderBlobs:
         """Open a temporary object that will be kept under this key; to a folder it is like any other."""
         del key, content_type
         return self.stage()
+
+    def scratch(self) -> AbstractAsyncContextManager[ScratchFile]:
+        """Give an empty file beside the temporary objects; leaving the context removes it."""
+        return scratch_file(self._root / STAGING / new_uuid7())
 
     async def size(self, key: str) -> int:
         """Return an object's size in bytes; NotFound when there is no such object."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,10 +21,11 @@ from obstore.store import S3Store
 
 from pet.domain.errors import DomainError, NotFound, Service, Unavailable
 from pet.domain.ids import new_uuid7
-from pet.domain.media import MIB, STAGED_AT_MOST, StagedBlob, StoredObject
+from pet.domain.media import MIB, STAGED_AT_MOST, ScratchFile, StagedBlob, StoredObject
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
 from pet.storage.blobs.s3_calls import bounded, next_of, reason_of, translated, unbroken
+from pet.storage.blobs.scratch import scratch_file
 from pet.storage.blobs.spool import Spool
 from pet.storage.space import unavailable
 
@@ -63,7 +64,7 @@ class S3Blobs:
 
     Args:
         make_store: opens the store.
-        spool: a folder of this machine, for the beginnings and ends of uploads while they last.
+        spool: a folder of this machine, for the beginnings and ends of uploads and for pictures while they last.
         timeout_seconds: how long one call may take; of a stream, how long a chunk may let itself be waited for.
     """
 
@@ -131,6 +132,10 @@ class S3Blobs:
                 self._cleaning.add(cleaning)
                 cleaning.add_done_callback(self._cleaning.discard)
                 await asyncio.wait({cleaning}, timeout=patience_seconds)
+
+    def scratch(self) -> AbstractAsyncContextManager[ScratchFile]:
+        """Give an empty file in the spool; leaving the context removes it."""
+        return scratch_file(self._spool / new_uuid7())
 
     async def size(self, key: str) -> int:
         """Return an object's size in bytes; NotFound when there is no such object."""
