@@ -163,6 +163,7 @@ async def test_registering_fills_the_token_box_and_a_subscription_hears_what_hap
     await page.reload()
     await expect(page.get_by_text("Sent with every operation")).to_be_visible()
     await page.get_by_role("button", name="Forget").click()
+    await expect(page.get_by_text("You are a guest")).to_be_visible()
     await explorer.open_tab("UploadTrack")
     await explorer.run("MyTracks")
     await explorer.require_answer('"me": null')

@@ -26,8 +26,8 @@ from tests.engines.rabbitmq import Listener, listening, until_published
 from tests.faults.link import Fault, Link, faulty_link
 
 TIMEOUT_SECONDS = 0.4
-BACK_SECONDS = 2.5
-"""Two seconds for the return of the broker to be used, and something for a machine that has other work."""
+BACK_SECONDS = 4.0
+"""Two seconds for the return of the broker to be used, and as many for a machine that has other work."""
 
 Start = Callable[[], Awaitable[Service]]
 

@@ -23,7 +23,8 @@ FAULTS = [Fault.SLOW, Fault.HANG, Fault.REFUSE, Fault.RESET, Fault.LOSE_ANSWERS,
 ANSWER_SECONDS = 3.0
 """Within this a client is answered, at the default deadline of two seconds."""
 
-BACK_SECONDS = 2.0
+BACK_SECONDS = 4.0
+"""Two seconds for the return of the store to be used, and as many for a machine that has other work."""
 
 
 @dataclass
