@@ -16,6 +16,9 @@ T = TypeVar("T")
 WRITE_SECONDS = 15.0
 """How long a client may leave a stream of events unread, once its buffers are full."""
 
+AGAIN_SECONDS = 0.2
+"""After this a stream that was cancelled and has not ended is cancelled again."""
+
 
 def impatient(scope: Scope, send: Send) -> Send:
     """Return what sends a stream of events, and ends the connection of a client that takes nothing any more.
@@ -60,7 +63,13 @@ async def until(stopping: asyncio.Event, stream: AsyncGenerator[T, None]) -> Asy
 
 
 async def _ended(task: asyncio.Future[T | None] | None) -> None:
-    """Wait until a stream no longer works on its next item: before, it cannot be closed."""
-    if task:
+    """Wait until a stream no longer works on its next item: before, it cannot be closed.
+
+    Whoever is cancelled in the moment in which what it waits for ends may never learn of it (`asyncio.wait_for` before
+    Python 3.12, for one), and then waits for the next item: so it is told again.
+    """
+    while task and not task.done():
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait((task,), timeout=AGAIN_SECONDS)
+    if task and not task.cancelled():
+        task.exception()
