@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from pet.settings import Settings
 from tests.engines.mongo import leftovers_of_the_driver_collected
@@ -21,6 +22,12 @@ from tests.engines.s3 import Bucket, client_of
 
 Prepare = Callable[[Path], dict[str, Any]]
 """Makes empty engines for the service that keeps its data in a folder, and returns the settings that name them."""
+
+CLEARING_MS = 15_000
+"""Far more than it takes to empty a database of a test."""
+
+_mongo_databases = ["whole"]
+"""Those of this test session; the last one is in use."""
 
 EMBEDDED = "embedded"
 MANY = "many"
@@ -54,8 +61,7 @@ def _postgres(request: pytest.FixtureRequest) -> Prepare:
 def _many(request: pytest.FixtureRequest) -> Prepare:
     """Stand on servers, as many machines would: PostgreSQL, MongoDB, Redis and an S3-compatible store."""
     new_database = _databases(request)
-    # Directly: behind a link that may fail, the driver would go round it, to where the replica set says that it is.
-    documents_url = f"{request.getfixturevalue('mongo_url')}/whole?directConnection=true"
+    mongo_url: str = request.getfixturevalue("mongo_url")
     redis_url: str = request.getfixturevalue("redis_url")
     bucket: Bucket = request.getfixturevalue("s3_bucket")
 
@@ -67,18 +73,32 @@ def _many(request: pytest.FixtureRequest) -> Prepare:
 
     def prepare(data_dir: Path) -> dict[str, Any]:
         del data_dir
-        with MongoClient[dict[str, Any]](documents_url) as mongo:
-            for name in mongo["whole"].list_collection_names():
-                mongo["whole"][name].delete_many({})  # the indexes stay: making them takes longer than most tests
         return {
             "database_url": new_database(),
-            "documents_url": documents_url,
+            # Directly: behind a link that may fail, the driver would go round it, to where the replica set says it is.
+            "documents_url": f"{mongo_url}/{_empty_mongo_database(mongo_url)}?directConnection=true",
             "redis_url": redis_url,
             "media_url": bucket.url,
             "secret_key": secrets.token_urlsafe(32),
         }
 
     return prepare
+
+
+def _empty_mongo_database(url: str) -> str:
+    """Empty the database of the test before, and return its name: its indexes take longer to make than most tests.
+
+    Where a killed process has left a transaction open, which this server does not end for a long time, another database
+    takes its place.
+    """
+    with MongoClient[dict[str, Any]](url, directConnection=True, timeoutMS=CLEARING_MS) as mongo:
+        database = mongo[_mongo_databases[-1]]
+        try:
+            for name in database.list_collection_names():
+                database[name].delete_many({})
+        except PyMongoError:
+            _mongo_databases.append(f"whole_{len(_mongo_databases)}")
+    return _mongo_databases[-1]
 
 
 def _databases(request: pytest.FixtureRequest) -> Callable[[], str]:
