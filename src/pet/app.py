@@ -135,33 +135,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         stack.push_async_callback(peak_reader.close)
         secret = secret_of(settings)
         limits = chosen.limits or engines.shared.limits
-
-        async def purge(user_id: UserId) -> None:
-            """Remove what belonged to a deleted user; that delivers events in turn, so the two need each other."""
-            await everything_of(user_id)
-
-        async def remove_bytes(blob_key: str) -> None:
-            """Remove the bytes of a deleted file."""
-            await file_service.remove_bytes(blob_key)
-
-        delivery = Delivery(
-            engines.outboxes,
-            engines.documents.projections,
-            engines.shared.broadcast,
-            clock,
-            purge=purge,
-            remove_bytes=remove_bytes,
-        )
-        file_service = FileService(engines.documents.files, engines.blobs, delivery, clock)
-        exports = _exports(engines, limits, clock)
-        everything_of = Purge(
-            engines.shared.session_cache,
-            engines.documents.projections,
-            file_service,
-            engines.documents.plays,
-            exports,
-            engines.accounts,
-        )
+        delivery, files, exports = _delivery(engines, limits, clock)
         signing_keys = signing_keys_of(settings)
         signer = JwtSigner(secret, ISSUER, keys=signing_keys)
         sessions = SessionService(engines.sessions, engines.shared.session_cache, signer, clock)
@@ -174,7 +148,7 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
             audit=AuditService(engines.documents.audits),
             media_check=MediaCheckService(engines.documents.files, engines.blobs, delivery, clock),
             profiles=profiles,
-            files=file_service,
+            files=files,
             exports=exports,
             uploads=UploadService(engines.documents.files, engines.blobs, inspector, limits, delivery, clock),
             follows=follows,
@@ -195,6 +169,36 @@ async def open_parts(settings: Settings, overrides: Overrides | None = None) -> 
         )
         await stack.enter_async_context(present(engines.blobs.folder, partial(sweep, services.uploads)))
         yield Parts(services, engines, delivery, Metrics(engines.outboxes, clock), clock, signing_keys)
+
+
+def _delivery(engines: Engines, limits: RateLimits, clock: Clock) -> tuple[Delivery, FileService, ExportService]:
+    """Build what delivers events, and the services to which it leads: they deliver in turn, so each needs the other."""
+
+    async def purge(user_id: UserId) -> None:
+        await everything_of(user_id)
+
+    async def remove_bytes(blob_key: str) -> None:
+        await files.remove_bytes(blob_key)
+
+    delivery = Delivery(
+        engines.outboxes,
+        engines.documents.projections,
+        engines.shared.broadcast,
+        clock,
+        purge=purge,
+        remove_bytes=remove_bytes,
+    )
+    files = FileService(engines.documents.files, engines.blobs, delivery, clock)
+    exports = _exports(engines, limits, clock)
+    everything_of = Purge(
+        engines.shared.session_cache,
+        engines.documents.projections,
+        files,
+        engines.documents.plays,
+        exports,
+        engines.accounts,
+    )
+    return delivery, files, exports
 
 
 def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Starlette:

@@ -9,14 +9,14 @@ from datetime import datetime
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
 from pet.domain.follows import UNDER_FOLLOWERS_CONTROL, Follow, FollowList, FollowState, Make, ending_of
-from pet.domain.ids import ObjectId, UserId
+from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
-from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.storage.mongo.database import Database, Operations, Row
 from pet.storage.mongo.delivery import store_event, store_events
 from pet.storage.mongo.documents import LOCK, FollowDocument, ProfileDocument
 from pet.storage.mongo.lists import pages_of_each
 from pet.storage.mongo.news import newest_of
+from pet.storage.rows import follow_of, follow_values
 
 _LISTS = {
     FollowList.FOLLOWERS: ("following_id", FollowState.FOLLOWING),
@@ -158,20 +158,8 @@ def _pair(follower_id: object, following_id: object) -> Row:
 
 
 def _to_row(follow: Follow) -> Row:
-    return {
-        "_id": follow.object_id,
-        "follower_id": follow.follower_id,
-        "following_id": follow.following_id,
-        "state": follow.state.value,
-        "created_ms": to_milliseconds(follow.created_at),
-    }
+    return {"_id": follow.object_id, **follow_values(follow)}
 
 
 def _from_row(row: Row) -> Follow:
-    return Follow(
-        object_id=ObjectId(row["_id"]),
-        follower_id=UserId(row["follower_id"]),
-        following_id=UserId(row["following_id"]),
-        state=FollowState(row["state"]),
-        created_at=from_milliseconds(row["created_ms"]),
-    )
+    return follow_of(row["_id"], row)

@@ -8,9 +8,10 @@ from datetime import datetime
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
 from pet.domain.files import FileList, FileType, MediaFile, removal_of
-from pet.domain.ids import FileId, ObjectId, UserId
+from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
-from pet.domain.times import from_milliseconds, to_milliseconds
+from pet.domain.times import to_milliseconds
+from pet.storage.rows import file_of, file_values
 from pet.storage.sql.database import Database, Row, Statements, placeholders
 from pet.storage.sql.delivery import store_events
 from pet.storage.sql.lists import pages_of_each
@@ -212,53 +213,8 @@ async def _release(sql: Statements, blob_keys: Sequence[str]) -> None:
 
 
 def _to_row(file: MediaFile) -> Row:
-    return {
-        "file_id": file.file_id,
-        "object_id": file.object_id,
-        "user_id": file.user_id,
-        "type": file.type.value,
-        "is_audio": file.duration_seconds is not None,
-        "original_name": file.original_name,
-        "file_name": file.file_name,
-        "mime_type": file.mime_type,
-        "size_bytes": file.size_bytes,
-        "format": file.format,
-        "duration_seconds": file.duration_seconds,
-        "bitrate_kbps": file.bitrate_kbps,
-        "width": file.width,
-        "height": file.height,
-        "title": file.title,
-        "artist": file.artist,
-        "album": file.album,
-        "play_count": file.play_count,
-        "track_id": file.track_id,
-        "cover_file_id": file.cover_file_id,
-        "created_ms": to_milliseconds(file.created_at),
-        "updated_ms": to_milliseconds(file.updated_at),
-    }
+    return {"file_id": file.file_id, **file_values(file)}
 
 
 def _from_row(row: Row) -> MediaFile:
-    return MediaFile(
-        object_id=ObjectId(row["object_id"]),
-        file_id=FileId(row["file_id"]),
-        user_id=UserId(row["user_id"]),
-        type=FileType(row["type"]),
-        original_name=row["original_name"],
-        file_name=row["file_name"],
-        mime_type=row["mime_type"],
-        size_bytes=row["size_bytes"],
-        format=row["format"],
-        created_at=from_milliseconds(row["created_ms"]),
-        updated_at=from_milliseconds(row["updated_ms"]),
-        duration_seconds=row["duration_seconds"],
-        bitrate_kbps=row["bitrate_kbps"],
-        width=row["width"],
-        height=row["height"],
-        title=row["title"],
-        artist=row["artist"],
-        album=row["album"],
-        play_count=row["play_count"],
-        track_id=FileId(row["track_id"]) if row["track_id"] else None,
-        cover_file_id=FileId(row["cover_file_id"]) if row["cover_file_id"] else None,
-    )
+    return file_of(row["file_id"], row)

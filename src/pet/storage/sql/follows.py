@@ -9,9 +9,9 @@ from datetime import datetime
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
 from pet.domain.follows import UNDER_FOLLOWERS_CONTROL, Follow, FollowList, FollowState, Make, ending_of
-from pet.domain.ids import ObjectId, UserId
+from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
-from pet.domain.times import from_milliseconds, to_milliseconds
+from pet.storage.rows import follow_of, follow_values
 from pet.storage.sql.database import Database, Row, Statements, placeholders
 from pet.storage.sql.delivery import store_event, store_events
 from pet.storage.sql.lists import pages_of_each
@@ -158,20 +158,8 @@ async def _privacy(sql: Statements, follower_id: UserId, following_id: UserId) -
 
 
 def _to_row(follow: Follow) -> Row:
-    return {
-        "object_id": follow.object_id,
-        "follower_id": follow.follower_id,
-        "following_id": follow.following_id,
-        "state": follow.state.value,
-        "created_ms": to_milliseconds(follow.created_at),
-    }
+    return {"object_id": follow.object_id, **follow_values(follow)}
 
 
 def _from_row(row: Row) -> Follow:
-    return Follow(
-        object_id=ObjectId(row["object_id"]),
-        follower_id=UserId(row["follower_id"]),
-        following_id=UserId(row["following_id"]),
-        state=FollowState(row["state"]),
-        created_at=from_milliseconds(row["created_ms"]),
-    )
+    return follow_of(row["object_id"], row)
