@@ -16,6 +16,7 @@ from pet.domain.listeners import Listeners
 from pet.domain.outbox import KEEP_DELIVERED
 from pet.domain.plays import PLAY_WINDOW, Plays
 from pet.domain.publishing import Publisher
+from pet.domain.tasks import ended
 from pet.domain.times import Clock
 from pet.domain.uploads import UploadService
 from pet.domain.waveforms import WaveformService
@@ -154,5 +155,4 @@ async def repeated(pause: timedelta, work: Callable[[], Awaitable[None]]) -> Asy
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await ended(task)

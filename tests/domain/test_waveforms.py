@@ -168,6 +168,26 @@ async def test_whoever_is_stopped_lets_go_at_once(house: House, waveforms: Wavef
     assert (claim.file_id, claim.attempt) == (song.file_id, 1)
 
 
+async def test_whoever_is_stopped_while_a_waveform_is_kept_stops(
+    house: House, waveforms: WaveformService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await published(house)
+    begun = asyncio.Event()
+
+    async def finish(claim: Claim, peaks: bytes) -> bool:
+        del claim, peaks
+        begun.set()
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(waveforms._waveforms, "finish", finish, raising=False)
+    making = asyncio.create_task(waveforms.make_next())
+    await begun.wait()
+    making.cancel()
+    await asyncio.wait((making,), timeout=5)
+    assert making.cancelled()
+
+
 async def test_what_a_killed_process_was_at_is_taken_over(
     house: House, waveforms: WaveformService, reader: Reader
 ) -> None:

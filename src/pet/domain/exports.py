@@ -21,6 +21,7 @@ from pet.domain.ids import ExportId, UserId, new_uuid7
 from pet.domain.limits import EXPORT, RateLimits, charged
 from pet.domain.media import Blobs
 from pet.domain.personal_data import PersonalData
+from pet.domain.tasks import ended
 from pet.domain.times import Clock
 from pet.domain.viewers import Viewer
 
@@ -257,8 +258,7 @@ class ExportService:
                     return
             making.result()
         finally:
-            making.cancel()
-            await asyncio.wait({making})
+            await ended(making)
 
     async def _make(self, export: DataExport, progress: Progress) -> None:
         key = export.blob_keys[-1]

@@ -21,6 +21,7 @@ from pet.domain.errors import DomainError, Invalid, NotFound, Unavailable
 from pet.domain.files import Files, MediaFile
 from pet.domain.ids import FileId, uuid7_since
 from pet.domain.media import Blobs
+from pet.domain.tasks import ended
 from pet.domain.times import Clock, to_milliseconds
 
 POINTS = 1000
@@ -230,8 +231,7 @@ class WaveformService:
         try:
             await holding.until_done(making)
         except BaseException:
-            making.cancel()
-            await asyncio.wait((making,))
+            await ended(making)
             with suppress(Unavailable):  # then the track is held in vain, for a few seconds
                 await self._waveforms.put_off(holding.claim, until=self._clock(), counts=False)
             raise
@@ -243,10 +243,11 @@ class WaveformService:
 
     async def _settle(self, claim: Claim, making: asyncio.Task[bytes]) -> None:
         """Keep what was made, or decide when it is tried again."""
-        try:
-            await self._waveforms.finish(claim, await making)
-        except asyncio.CancelledError:
+        if making.cancelled():
             log.info("a waveform is not needed any more", extra={"file_id": claim.file_id})
+            return
+        try:
+            await self._waveforms.finish(claim, making.result())
         except Unavailable as error:
             said = {"file_id": claim.file_id, "reason": repr(error.__cause__)}
             log.warning("%s: a waveform has to wait", error.diagnosis, extra=said)
@@ -289,7 +290,6 @@ class _Holding:
             except Unavailable:
                 continue  # who cannot hold it now may still be in time to finish it
             if held is None:
-                work.cancel()
-                await asyncio.wait((work,))
+                await ended(work)
                 return
             self.claim = held

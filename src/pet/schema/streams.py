@@ -9,15 +9,13 @@ from typing import TypeVar
 from anyio import CancelScope
 from starlette.types import Message, Scope, Send
 
+from pet.domain.tasks import ended
 from pet.http_protocol import ABORT
 
 T = TypeVar("T")
 
 WRITE_SECONDS = 15.0
 """How long a client may leave a stream of events unread, once its buffers are full."""
-
-AGAIN_SECONDS = 0.2
-"""After this a stream that was cancelled and has not ended is cancelled again."""
 
 
 def impatient(scope: Scope, send: Send) -> Send:
@@ -58,18 +56,6 @@ async def until(stopping: asyncio.Event, stream: AsyncGenerator[T, None]) -> Asy
     finally:
         stop.cancel()
         with CancelScope(shield=True):  # a client that leaves cancels all that waits here, but not the tidying up
-            await _ended(coming)
+            if coming:  # before a stream has ended its work on the next item, it cannot be closed
+                await ended(coming)
             await stream.aclose()
-
-
-async def _ended(task: asyncio.Future[T | None] | None) -> None:
-    """Wait until a stream no longer works on its next item: before, it cannot be closed.
-
-    Whoever is cancelled in the moment in which what it waits for ends may never learn of it (`asyncio.wait_for` before
-    Python 3.12, for one), and then waits for the next item: so it is told again.
-    """
-    while task and not task.done():
-        task.cancel()
-        await asyncio.wait((task,), timeout=AGAIN_SECONDS)
-    if task and not task.cancelled():
-        task.exception()

@@ -7,7 +7,6 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -29,7 +28,7 @@ from pet.domain.limits import Bucket
 from pet.domain.session_cache import CachedSession
 from pet.domain.times import utc_now
 from pet.storage.opening import CannotOpen
-from pet.storage.redis.client import RedisAway, RedisServer, end, open_redis
+from pet.storage.redis.client import RedisAway, RedisServer, open_redis
 from pet.storage.redis.limits import RedisRateLimits
 from pet.storage.redis.session_cache import RedisSessionCache
 
@@ -181,19 +180,6 @@ async def test_closing_leaves_no_task_and_no_connection_behind(link: Link) -> No
     assert {task for task in asyncio.all_tasks() - before if "Link" not in repr(task)} == set()
     with pytest.raises(RedisAway):
         await server.ask(server.client.ping)
-
-
-async def test_a_task_that_swallows_a_cancellation_is_ended_all_the_same() -> None:
-    async def stubborn() -> None:
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(60)
-        await asyncio.sleep(60)
-
-    task = asyncio.create_task(stubborn())
-    await asyncio.sleep(0)
-    async with asyncio.timeout(2):
-        await end(task)
-    assert task.cancelled()
 
 
 async def test_a_socket_a_database_and_a_user_are_taken_from_the_url(redis_url: str, guarded_url: str) -> None:

@@ -13,10 +13,11 @@ import orjson
 from pet.domain.broadcast import Subscription
 from pet.domain.events import Event, UnknownEvent, payload_of, restore
 from pet.domain.outbox import Outbox
+from pet.domain.tasks import ended
 from pet.domain.times import Clock, from_milliseconds, to_milliseconds
 from pet.storage.embedded.broadcast import EmbeddedBroadcast
 from pet.storage.redis.catch_up import CatchUp, SeenEvents
-from pet.storage.redis.client import RedisAway, RedisServer, end
+from pet.storage.redis.client import RedisAway, RedisServer
 
 MAX_MESSAGE_BYTES = 65_536
 """Ours have some hundreds."""
@@ -95,7 +96,7 @@ class RedisBroadcast:
         try:
             yield
         finally:
-            await end(task)
+            await ended(task)
 
     async def _keep_up(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from pet.domain.tasks import ended
 from pet.storage.opening import CannotOpen
 
 DEADLINE_SECONDS = 0.5
@@ -145,7 +146,7 @@ class RedisServer:
         """Close all connections; Redis is away from then on."""
         self._is_closed = True
         if self._returning:
-            await end(self._returning)
+            await ended(self._returning)
         with suppress(*FAILURES):  # it need not be there to be left
             await self._pool.aclose()
 
@@ -161,16 +162,6 @@ class RedisServer:
             self._returning = None
             log.info("Redis is back")
             return
-
-
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancel a task until it has ended.
-
-    Once is not enough: in Python 3.11 `asyncio.wait_for`, by which redis-py writes, may swallow a cancellation.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=0.1)
 
 
 @asynccontextmanager

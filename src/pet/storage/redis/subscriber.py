@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from redis import exceptions
 from redis.asyncio.client import PubSub
 
-from pet.storage.redis.client import FAILURES, RedisServer, end
+from pet.domain.tasks import ended
+from pet.storage.redis.client import FAILURES, RedisServer
 
 Receive = Callable[[bytes], Awaitable[None]]
 
@@ -48,7 +49,7 @@ class RedisSubscriber:
         try:
             yield
         finally:
-            await end(task)
+            await ended(task)
 
     async def _listen(self, pubsub: PubSub) -> None:
         while True:
