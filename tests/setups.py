@@ -88,8 +88,7 @@ def _many(request: pytest.FixtureRequest) -> Prepare:
 def _empty_mongo_database(url: str) -> str:
     """Empty the database of the test before, and return its name: its indexes take longer to make than most tests.
 
-    Where a killed process has left a transaction open, which this server does not end for a long time, another database
-    takes its place.
+    Where that cannot be done in time, because of what a killed process has left open, another database takes its place.
     """
     with MongoClient[dict[str, Any]](url, directConnection=True, timeoutMS=CLEARING_MS) as mongo:
         database = mongo[_mongo_databases[-1]]

@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPLICA_SET = "secantus"
+
+LIFETIME_SECONDS = 5.0
+"""After so long a transaction is ended whose process is gone, as `docs/engines/mongodb.md` advises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,12 @@ def mongo_server(folder: Path | None = None, **options: object) -> Iterator[Mong
             `sync_on_commit`, `port`.
     """
     with tempfile.TemporaryDirectory(prefix="pet-mongo-") as own:
-        given = {"storage_path": str(folder or own), "cache_size": "256M", **options}
+        given = {
+            "storage_path": str(folder or own),
+            "cache_size": "256M",
+            "transaction_lifetime_seconds": LIFETIME_SECONDS,
+            **options,
+        }
         command = [sys.executable, __file__, json.dumps(given)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -81,7 +91,15 @@ def main() -> None:
 
     given = json.loads(sys.argv[1])
     server = SecantusDBServer(**given)
+
+    def end_abandoned_transactions() -> None:
+        """Do what MongoDB does by itself; this server does it only when it is given another transaction."""
+        while True:
+            time.sleep(1)
+            server.transactions.prune_expired()
+
     server.start()
+    threading.Thread(target=end_abandoned_transactions, daemon=True).start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
     sys.stdin.read()
