@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,6 +70,18 @@ class Explorer:
         await self.page.locator(".graphiql-execute-button").click()
         if operation:
             await self.page.get_by_role("menuitem", name=operation).click()
+
+    def next_subscription(self) -> asyncio.Future[None]:
+        """Return what is done when the page has sent a subscription: over a WebSocket, once that is acknowledged."""
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def look(frame: str | bytes) -> None:
+            if '"type":"subscribe"' in str(frame) and not sent.done():
+                sent.set_result(None)
+
+        # Both are heard from the first moment on: a frame that came before somebody began to wait is not lost.
+        self.page.once("websocket", lambda socket: socket.on("framesent", look))
+        return sent
 
     async def require_answer(self, text: str) -> None:
         """Wait until the answer holds a text."""
@@ -152,11 +165,10 @@ async def test_registering_fills_the_token_box_and_a_subscription_hears_what_hap
     muse = await explorer.service.register("muse")
     await follow(explorer.service, muse, token)
     await explorer.open_tab("FeedActivity")
-    async with page.expect_websocket() as opening:
-        await explorer.run()
-    socket = await opening.value
-    await socket.wait_for_event("framereceived")  # the acknowledgement; the subscription is sent right after it
-    await page.wait_for_timeout(300)
+    subscribed = explorer.next_subscription()
+    await explorer.run()
+    await asyncio.wait_for(subscribed, DEADLINE)
+    await page.wait_for_timeout(READING_MS)  # the server has no word for "it has begun"
     assert (await explorer.service.upload("track", SONG, by=muse, name="song.mp3")).status_code == 200
     await explorer.require_answer('"title": "Night Train"')
     await explorer.run()  # the same button stops it
