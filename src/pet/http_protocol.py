@@ -20,6 +20,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from pet.body_sink import SINK, PushedBody
 from pet.crowd import Crowd, TooManyConnections
 from pet.refusals import refusal_body
 from pet.request_heads import MALFORMED, MAX_HEAD_BYTES, TOO_LARGE, Objection, objection_to
@@ -77,6 +78,7 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._head_bytes = 0
         self._is_in_body = False
+        self._body: PushedBody | None = None
         self._body_until = 0.0
         self._bytes_of_body = 0
         self._bytes_beside_body = 0
@@ -135,6 +137,8 @@ class ImpatientProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._is_in_body = True
+        self._body = PushedBody(self.cycle)
+        self.scope["extensions"][SINK] = {"pour": self._body.pour}
         self.headers = _NoTrailers()
         if self.expect_100_continue:
             # Whoever gets another answer than "continue" may keep the body back, and the next request would be taken
@@ -144,7 +148,8 @@ class ImpatientProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
         self._bytes_of_body += len(body)
-        super().on_body(body)
+        if self._body is None or not self._body.push(body):
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Stop waiting for the body."""
