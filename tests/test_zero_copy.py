@@ -195,6 +195,21 @@ async def test_a_client_that_leaves_ends_its_answer_in_peace_and_the_file_is_clo
 
 
 @on_both_loops
+async def test_a_client_that_has_left_before_its_answer_starts_is_no_error(file: Path) -> None:
+    app = whole(file)
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await app(scope, receive, send)
+
+    async with listening(late) as address:
+        async with slow_connection(address):
+            pass
+        assert (await app.ended.get(), app.open_files) == (None, 0)
+
+
+@on_both_loops
 async def test_a_client_that_takes_nothing_is_ended(file: Path) -> None:
     app = whole(file)
     async with listening(app, write_seconds=0.05) as address, slow_connection(address):

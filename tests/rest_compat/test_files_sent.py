@@ -83,9 +83,7 @@ async def test_several_ranges_come_from_the_file_between_their_heads(store: Stor
     (status, headers, body), source = await ask(store, {"Range": "bytes=900-,0-149"})
     boundary = re.sub("^.*=", "", headers["content-type"]).encode()
     assert (status, len(body), source.asked_for, len(store.lent)) == (206, int(headers["content-length"]), [], 1)
-    heads = [
-        b"Content-Type: audio/mpeg\r\nContent-Range: bytes %b/1000\r\n\r\n" % part for part in (b"900-999", b"0-149")
-    ]
+    head = b"Content-Type: audio/mpeg\r\nContent-Range: bytes %b/1000\r\n\r\n"
     assert body.split(b"\r\n--" + boundary)[1:] == [
         b"\r\n" + head % b"900-999" + CONTENT[900:],
         b"\r\n" + head % b"0-149" + CONTENT[:150],
