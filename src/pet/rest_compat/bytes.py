@@ -100,8 +100,10 @@ class BlobResponse(Response):
             for part in answer.parts:
                 if part.preamble:
                     await send(_body(part.preamble, more_body=True))
-                await send(_piece(file.again(), part.range))
-            await send(_body(answer.ending, more_body=False))
+                more_body = bool(answer.ending) or part is not answer.parts[-1]
+                await send(_piece(file.again(), part.range, more_body=more_body))
+            if answer.ending:
+                await send(_body(answer.ending, more_body=False))
 
     async def _stream(self, answer: Answer, scope: Scope, send: Send) -> None:
         async with aclosing(self._pieces(answer)) as pieces:
@@ -211,8 +213,8 @@ def _has_body(request: Headers) -> bool:
     return "transfer-encoding" in request or request.get("content-length", "0") != "0"
 
 
-def _piece(file: LentFile, wanted: ByteRange) -> Message:
-    return {"type": ZERO_COPY, "file": file, "offset": wanted.start, "count": wanted.length, "more_body": True}
+def _piece(file: LentFile, wanted: ByteRange, *, more_body: bool) -> Message:
+    return {"type": ZERO_COPY, "file": file, "offset": wanted.start, "count": wanted.length, "more_body": more_body}
 
 
 def _body(content: bytes, *, more_body: bool) -> Message:
