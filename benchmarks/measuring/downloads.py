@@ -89,7 +89,8 @@ def download(
 
     Returns:
         Requests and MB (10^6 bytes) a second, the median and the 99th percentile of a request's time in milliseconds,
-        and the server's processor time of a MB in microseconds.
+        and the server's processor time of a MB in microseconds. The times are nan where not two requests came to an
+        end.
 
     Raises:
         RuntimeError: an answer was no success, or a connection broke.

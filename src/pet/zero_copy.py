@@ -81,7 +81,7 @@ class ZeroCopy:
         """
         file: OpenFile = message["file"]
         with closing(file):
-            if self._cycle.scope["method"] != "HEAD":
+            if self._cycle.scope["method"] != "HEAD" and not self._is_left():
                 start, end = _piece(message, file.fileno())
                 self._check(end - start)
                 await self._give(file.fileno(), start, end)

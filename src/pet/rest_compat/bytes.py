@@ -13,11 +13,11 @@ from http import HTTPStatus
 from typing import Protocol, Self
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from pet.rest_compat.plans import Answer, Representation, plan_answer, shared_headers
+from pet.rest_compat.plans import Answer, Representation, plan_answer, raw_shared_headers
 from pet.rest_compat.ranges import ByteRange
 from pet.zero_copy import ZERO_COPY, OpenFile
 
@@ -68,7 +68,7 @@ class BlobResponse(Response):
         self._read = read
         self._open_file = open_file
         self._on_first_byte = on_first_byte
-        self.init_headers(shared_headers(representation))
+        self.raw_headers = list(raw_shared_headers(representation))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; return quietly when the client leaves before the end."""
@@ -100,8 +100,10 @@ class BlobResponse(Response):
             for part in answer.parts:
                 if part.preamble:
                     await send(_body(part.preamble, more_body=True))
-                await send(_piece(file.again(), part.range))
-            await send(_body(answer.ending, more_body=False))
+                more_body = bool(answer.ending) or part is not answer.parts[-1]
+                await send(_piece(file.again(), part.range, more_body=more_body))
+            if answer.ending:
+                await send(_body(answer.ending, more_body=False))
 
     async def _stream(self, answer: Answer, scope: Scope, send: Send) -> None:
         async with aclosing(self._pieces(answer)) as pieces:
@@ -134,9 +136,9 @@ class BlobResponse(Response):
             yield answer.ending
 
     def _start(self, answer: Answer) -> Message:
-        headers = MutableHeaders(raw=list(self.raw_headers))
-        headers.update(answer.headers())
-        return {"type": "http.response.start", "status": answer.status.value, "headers": headers.raw}
+        own = {name.lower().encode(): value.encode("latin-1") for name, value in answer.headers().items()}
+        headers = [field for field in self.raw_headers if field[0] not in own]
+        return {"type": "http.response.start", "status": answer.status.value, "headers": [*headers, *own.items()]}
 
 
 async def _while_connected(receive: Receive, work: Coroutine[None, None, None]) -> None:
@@ -211,8 +213,8 @@ def _has_body(request: Headers) -> bool:
     return "transfer-encoding" in request or request.get("content-length", "0") != "0"
 
 
-def _piece(file: LentFile, wanted: ByteRange) -> Message:
-    return {"type": ZERO_COPY, "file": file, "offset": wanted.start, "count": wanted.length, "more_body": True}
+def _piece(file: LentFile, wanted: ByteRange, *, more_body: bool) -> Message:
+    return {"type": ZERO_COPY, "file": file, "offset": wanted.start, "count": wanted.length, "more_body": more_body}
 
 
 def _body(content: bytes, *, more_body: bool) -> Message:

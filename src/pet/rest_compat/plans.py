@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -27,6 +27,9 @@ from pet.rest_compat.ranges import (
     frame_multipart,
     select_ranges,
 )
+
+REMEMBERED = 256
+"""Objects whose header fields are kept, of some hundred bytes each, and of three thousand for the longest names."""
 
 # A stranger's file must not act on this origin when it is opened as a page; the browser's own player may still load it.
 _CONTENT_SECURITY_POLICY = "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
@@ -157,6 +160,13 @@ def shared_headers(representation: Representation) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "cross-origin",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+@lru_cache(maxsize=REMEMBERED)
+def raw_shared_headers(representation: Representation) -> Sequence[tuple[bytes, bytes]]:
+    """Return the same as an answer's head has them; a player asks for one track many times."""
+    fields = shared_headers(representation).items()
+    return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields)
 
 
 def _content_disposition(file_name: str, *, attachment: bool) -> str:

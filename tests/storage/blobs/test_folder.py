@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import pytest
 from pet.domain.errors import NotFound, Unavailable
 from pet.domain.media import MIB
 from pet.domain.times import utc_now
+from pet.storage.blobs import open_blobs
 from pet.storage.blobs.folder import READ_BYTES, FolderBlobs, _StagedFile, open_folder
+from tests.storage.blobs.test_open_files import held
 
 WRITER = """
 import asyncio, sys
@@ -204,6 +207,41 @@ async def test_a_disk_that_fails_means_that_the_service_is_down(blobs: FolderBlo
     with pytest.raises(Unavailable, match="Media Service is temporarily unavailable"):
         await keep(blobs, "tracks/one", b"1")
     assert files(root) == ["staging"]
+
+
+async def content_of(blobs: FolderBlobs, key: str) -> bytes:
+    file = await blobs.open_file(key)
+    assert file is not None
+    with closing(file):
+        return os.pread(file.fileno(), 100, 0)
+
+
+async def test_an_object_lends_its_own_file_until_it_is_removed(blobs: FolderBlobs, root: Path) -> None:
+    await keep(blobs, "tracks/one", b"1")
+    assert await content_of(blobs, "tracks/one") == b"1"
+    await keep(blobs, "tracks/one", b"another")
+    assert await content_of(blobs, "tracks/one") == b"another"
+    await blobs.remove("tracks/one")
+    assert held(root / "tracks") == []
+    with pytest.raises(NotFound):
+        await blobs.open_file("tracks/one")
+
+
+async def test_no_path_beside_the_keys_lends_a_file(blobs: FolderBlobs, root: Path) -> None:
+    (root.parent / "secret.key").write_bytes(b"secret")
+    with pytest.raises(ValueError, match="no key"):
+        await blobs.open_file("../secret.key")
+
+
+async def test_a_closed_place_holds_no_file_open(root: Path, tmp_path: Path) -> None:
+    async with open_blobs(str(root), spool=tmp_path, timeout_seconds=1) as blobs:
+        async with blobs.stage() as staged:
+            await staged.keep("tracks/one")
+        file = await blobs.open_file("tracks/one")
+        assert file is not None
+        file.close()
+        assert held(root / "tracks") == ["one"]
+    assert held(root / "tracks") == []
 
 
 async def test_a_folder_that_takes_nothing_more_has_no_room_and_answers(blobs: FolderBlobs, root: Path) -> None:
