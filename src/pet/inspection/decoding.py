@@ -26,8 +26,8 @@ _DEMUXERS = {
 }
 
 _OPTIONS = {AudioFormat.WAV: {"probesize": str(32 * 1024)}}
-"""In the first half MiB of a WAV's samples FFmpeg looks for other formats than the header tells, for 20 times as long as
-all the rest takes. What it could find is one that browsers do not play."""
+"""In the first half MiB of a WAV's samples FFmpeg looks for other formats than the header tells, for 20 times as long
+as all the rest takes. What it could find is one that browsers do not play."""
 
 _SECONDS = 2.0
 """How much of either end is decoded."""
