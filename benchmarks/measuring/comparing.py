@@ -107,6 +107,7 @@ def compare(
     sizes: str,
     base: str | None = None,
     goals: Sequence[Goal] = (),
+    figures: Sequence[str] = (),
 ) -> Comparison:
     """Measure the cases in turn, round by round; every other round goes backwards, so that no case is always after
     the same one.
@@ -118,11 +119,13 @@ def compare(
         sizes: how much of it, and on what data.
         base: the case to which ratios are; the first, when it is not named.
         goals: what has to be reached; those about cases that are not there do not count.
+        figures: those that are worth being shown; all, when none is named.
     """
     found: dict[str, list[Mapping[str, float]]] = {name: [] for name in cases}
     for number in range(rounds):
         for name in list(cases)[:: -1 if number % 2 else 1]:
-            found[name].append(cases[name]())
+            given = cases[name]()
+            found[name].append({figure: given[figure] for figure in figures or given})
     return Comparison(title, sizes, base or next(iter(cases)), found, goals)
 
 
