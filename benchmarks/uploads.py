@@ -2,7 +2,8 @@
 
 PET takes it in with all checks, looks into it in a worker, makes it last through a crash (`fsync`) and stores its
 record. Its peers keep the file and answer. Processor time is that of the server's main process: in PET's case the
-worker's time is in the throughput alone.
+worker's time is in the throughput alone. Memory is the most that this process has held beyond what it held when it had
+taken in a second of sound: what is made once, at the first upload, is no matter of a stream.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -47,6 +48,15 @@ class Taker:
     clear: Clear
     user_id: str = "anyone"
     token: str = ""
+    idle: list[int] = field(default_factory=list)
+
+    def idle_bytes(self) -> int:
+        """Return what the server holds when it has taken in something small, as it was at the first call."""
+        if not self.idle:
+            self.clear([upload(self.server, self.form(wav(1.0)))])
+            self.server.forget_peak()
+            self.idle.append(self.server.peak_bytes())
+        return self.idle[0]
 
     def form(self, content: bytes) -> Request:
         """Return the upload of a file, as a browser sends it."""
@@ -61,18 +71,15 @@ def uploads(plan: Plan) -> Iterator[Comparison]:
     """Compare one upload at a time and several at once, of both kinds of file that musicians have most."""
     size_mb = plan.size(50, 1)
     sound = wav(size_mb * MB / WAV_BYTES_A_SECOND)
-    goals = [
-        Goal("PET", "MB/s", to=STARLETTE, at_least=1.5),
-        Goal("PET", "MB/s", to=FASTIFY, at_least=2.0),
-        Goal("PET", "MB a stream", at_most=2.0),
-    ]
+    fast = [Goal("PET", "MB/s", to=STARLETTE, at_least=1.5), Goal("PET", "MB/s", to=FASTIFY, at_least=2.0)]
+    small = [Goal("PET", "MB a stream", at_most=2.0)]
     tune = mp3(10.0)
     with ExitStack() as stack:
         takers = running(stack, plan)
-        for title, content, at_once in (
-            ("A WAV, one at a time", sound, 1),
-            ("A WAV, four at once", sound, 4),
-            ("An MP3, one at a time", tune * (size_mb * MB // len(tune)), 1),
+        for title, content, at_once, goals in (
+            ("A WAV, one at a time", sound, 1, fast),
+            ("An MP3, one at a time", tune * (size_mb * MB // len(tune)), 1, fast),
+            ("A WAV, four at once", sound, 4, [*fast, *small]),
         ):
             cases: dict[str, Measure] = {
                 name: partial(measured, taker, content, at_once, plan.size(4, 1)) for name, taker in takers.items()
@@ -103,22 +110,19 @@ def musician(server: Server) -> Taker:
 
 def measured(taker: Taker, content: bytes, at_once: int, each: int) -> dict[str, float]:
     """Upload a file on some connections, some times on each, and return what it took."""
-    request, server = taker.form(content), taker.server
+    request, server, idle_bytes = taker.form(content), taker.server, taker.idle_bytes()
     taker.clear([upload(server, request)])  # warm
     os.sync()  # nobody waits for what another has left to be written
     server.forget_peak()
-    idle_bytes, cpu = server.peak_bytes(), processes.own_cpu_seconds(server.pid)
+    cpu = processes.own_cpu_seconds(server.pid)
     began = perf_counter()
     with ThreadPoolExecutor(at_once) as senders:
         answers = list(senders.map(lambda _: upload(server, request), range(at_once * each)))
     seconds = perf_counter() - began
     used, peak_bytes = processes.own_cpu_seconds(server.pid) - cpu, server.peak_bytes()
     taker.clear(answers)
-    return {
-        "MB/s": len(content) * len(answers) / MB / seconds,
-        "CPU ms": used / len(answers) * 1000,
-        "MB a stream": (peak_bytes - idle_bytes) / at_once / MB,
-    }
+    found = {"MB/s": len(content) * len(answers) / MB / seconds, "CPU ms": used / len(answers) * 1000}
+    return found | ({"MB a stream": (peak_bytes - idle_bytes) / at_once / MB} if at_once > 1 else {})
 
 
 def upload(server: Server, request: Request) -> bytes:
