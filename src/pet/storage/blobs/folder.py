@@ -25,6 +25,7 @@ from pet.domain.ids import new_uuid7
 from pet.domain.media import MIB, STAGED_AT_MOST, ScratchFile, StagedBlob, StoredObject
 from pet.domain.times import utc_now
 from pet.storage.blobs.keys import STAGING, checked
+from pet.storage.blobs.open_files import LentFile, OpenFiles
 from pet.storage.blobs.scratch import scratch_file
 from pet.storage.space import unavailable
 
@@ -70,6 +71,11 @@ class FolderBlobs:
     def __init__(self, store: LocalStore, root: Path) -> None:
         self._store = store
         self._root = root
+        self._open_files = OpenFiles(root)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._open_files.close()
 
     @property
     def folder(self) -> Path | None:
@@ -94,6 +100,11 @@ class FolderBlobs:
         """Return None: nobody but this machine reaches a folder."""
         del key, method
         return None
+
+    async def open_file(self, key: str) -> LentFile | None:
+        """Lend the object's own file; NotFound when there is no such object."""
+        with _translated():
+            return await self._open_files.lend(checked(key))
 
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[StagedBlob]:
@@ -144,8 +155,9 @@ class FolderBlobs:
                 yield [StoredObject(found["path"], found["size"], found["last_modified"]) for found in batch]
 
     async def remove(self, key: str) -> None:
-        """Remove an object; removing what is not there does nothing."""
+        """Remove an object; removing what is not there does nothing. Who reads its open file reads it to the end."""
         await self._delete(checked(key))
+        self._open_files.forget(key)
 
     async def sweep(self, *, older_than: timedelta = STAGED_AT_MOST) -> int:
         """Remove temporary objects that are older than this; return how many."""
