@@ -10,7 +10,8 @@ from starlette.routing import Route
 FILE = os.environ["FILE"]
 
 
-async def file(request: Request) -> FileResponse:
+async def file(_: Request) -> FileResponse:
+    """Answer with the file or ranges of it."""
     return FileResponse(FILE)
 
 
