@@ -516,4 +516,4 @@ async def test_a_large_file_takes_little_memory(reading: Reading) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 4 * MIB
+    assert peak < 2 * MIB

@@ -12,11 +12,13 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process and its descendants have used so far, in user and kernel."""
-    ticks = 0
-    for each in with_descendants(pid):
-        fields = (PROC / str(each) / "stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])  # `utime` and `stime`: fields 14 and 15 (proc(5))
-    return ticks / TICKS_A_SECOND
+    return sum(map(own_cpu_seconds, with_descendants(pid)))
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process itself has used so far, in user and kernel."""
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND  # `utime` and `stime`: fields 14 and 15 (proc(5))
 
 
 def resident_bytes(pid: int) -> int:

@@ -140,8 +140,9 @@ class ImpatientProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._is_in_body = True
-        self._body = PushedBody(self.cycle)
-        self.scope["extensions"][SINK] = {"pour": self._body.pour}
+        self._body = PushedBody(self.cycle) if self.scope["method"] == "POST" else None
+        if self._body is not None:
+            self.scope["extensions"][SINK] = {"pour": self._body.pour}
         self.headers = _NoTrailers()
         if self.expect_100_continue:
             # Whoever gets another answer than "continue" may keep the body back, and the next request would be taken

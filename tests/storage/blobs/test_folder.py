@@ -105,6 +105,14 @@ async def test_an_upload_grows_on_the_disk_not_in_memory(blobs: FolderBlobs, roo
         assert staged.size_bytes - path.stat().st_size < MIB
 
 
+async def test_single_bytes_do_not_pile_up_in_memory(blobs: FolderBlobs, root: Path) -> None:
+    async with blobs.stage() as staged:
+        (path,) = (root / "staging").iterdir()
+        for _ in range(20_000):  # as many objects as a MiB holds
+            await staged.write(b"x")
+        assert 20_000 - path.stat().st_size < 11_000
+
+
 async def test_a_killed_process_leaves_only_a_staged_file_that_a_later_sweep_removes(
     blobs: FolderBlobs, root: Path
 ) -> None:
