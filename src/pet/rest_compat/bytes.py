@@ -6,7 +6,7 @@ The pump holds one chunk at a time, and sends nothing that was not planned (`pla
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from http import HTTPStatus
 
@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from pet.rest_compat.leaving import while_connected
 from pet.rest_compat.plans import Answer, Representation, plan_answer, shared_headers
 from pet.rest_compat.ranges import ByteRange
 
@@ -62,7 +63,7 @@ class BlobResponse(Response):
             await send(self._start(answer))
             await send(_body(b"" if scope["method"] == "HEAD" else answer.ending, more_body=False))
         else:
-            await _while_connected(receive, self._stream(answer, scope, send))
+            await while_connected(receive, self._stream(answer, scope, send))
 
     async def _stream(self, answer: Answer, scope: Scope, send: Send) -> None:
         async with aclosing(self._pieces(answer)) as pieces:
@@ -90,30 +91,6 @@ class BlobResponse(Response):
         headers = MutableHeaders(raw=list(self.raw_headers))
         headers.update(answer.headers())
         return {"type": "http.response.start", "status": answer.status.value, "headers": headers.raw}
-
-
-async def _while_connected(receive: Receive, work: Coroutine[None, None, None]) -> None:
-    """Run work to its end, but cancel it as soon as the client leaves.
-
-    Work is cancelled once, as asyncio does it, and not again and again, as an anyio scope does: a source may await
-    while it closes. Whoever cancels the caller cancels the work too, and waits until it has closed its source.
-    """
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(_until_disconnect(receive))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.wait((working, leaving))
-    for task in (working, leaving):
-        if not task.cancelled():
-            task.result()
-
-
-async def _until_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass  # a request body, which GET gives no meaning
 
 
 async def _pump(first: bytes, rest: AsyncIterator[bytes], send: Send) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pet.openapi.operations import Operation
-from pet.rest_compat import accounts, feed, files, follows, profiles, uploads, waveforms
+from pet.rest_compat import accounts, everyone, feed, files, follows, profiles, uploads, waveforms
 from pet.schema.call import DirectCall
 from pet.schema.endpoint import open_context
 
@@ -43,7 +43,7 @@ ROUTES = (
     LegacyRoute("POST", "/auth/change_pass", "1.5", accounts.change_password, "changePassword"),
     LegacyRoute("GET", "/users/:id/profile", "2.1", profiles.by_id, "getProfile"),
     LegacyRoute("GET", "/users/username/:username", "2.2", profiles.by_username, "getProfileByUsername"),
-    LegacyRoute("GET", "/users", "2.3", profiles.everyone, "listProfiles"),
+    LegacyRoute("GET", "/users", "2.3", everyone.all_profiles, "listProfiles"),
     LegacyRoute("GET", "/users/:username/public", "2.4", profiles.public, "getPublicProfile"),
     LegacyRoute("GET", "/users/:username/tracks", "2.5", profiles.tracks, "getTracks"),
     LegacyRoute("GET", "/users/:username/audio-files", "2.6", profiles.audio_files, "getAudioFiles"),

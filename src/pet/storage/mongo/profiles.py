@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+import orjson
+
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
+from pet.domain.plain_profiles import PlainProfile
 from pet.domain.profiles import Edit, Preferences, Profile, SocialLinks
 from pet.domain.stats import Stats
 from pet.domain.texts import identity_key, search_words
@@ -52,6 +55,16 @@ class MongoProfiles:
             lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
         )
         return Page.cut([_from_row(row) for row in rows], limit)
+
+    async def plain_page(
+        self, *, after: Position | None, limit: int, exclude: UserId | None = None
+    ) -> Page[PlainProfile]:
+        """See `Profiles.plain_page`."""
+        where = {**_filter(None, exclude), **older_than(after)}
+        rows = await self._db.run(
+            lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
+        )
+        return Page.cut([_plain(row) for row in rows], limit)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """See `Profiles.count`."""
@@ -141,4 +154,28 @@ def _from_row(row: Row) -> Profile:
         stats=Stats(**row["stats"]),
         avatar_file_id=FileId(row["avatar_file_id"]) if row["avatar_file_id"] else None,
         cover_file_id=FileId(row["cover_file_id"]) if row["cover_file_id"] else None,
+    )
+
+
+def _plain(row: Row) -> PlainProfile:
+    preferences = row["preferences"]
+    return PlainProfile(
+        user_id=row["_id"],
+        object_id=row["object_id"],
+        username=row["username"],
+        role=row["role"],
+        display_name=row["display_name"],
+        bio=row["bio"],
+        location=row["location"],
+        genres=orjson.dumps(row["genres"]).decode(),
+        instruments=orjson.dumps(row["instruments"]).decode(),
+        **row["social_links"],
+        email_notifications=preferences["email_notifications"],
+        show_online_status=preferences["show_online_status"],
+        is_private=preferences["private_profile"],
+        avatar_file_id=row["avatar_file_id"],
+        cover_file_id=row["cover_file_id"],
+        **row["stats"],
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
     )
