@@ -385,6 +385,22 @@ async def test_a_connection_on_which_nothing_more_comes_is_closed() -> None:
         assert await reader.read() == b""
 
 
+async def test_line_breaks_are_no_sign_of_a_further_request() -> None:
+    async with connected(timeout_keep_alive=0.05) as (reader, writer):
+        writer.write(HEAD + b"\r\nbody")
+        assert await answer(reader, b"body") == b"HTTP/1.1 200 OK"
+        writer.write(b"\r\n")
+        assert await reader.read() == b""
+
+
+async def test_an_idle_time_counts_from_the_last_answer() -> None:
+    async with connected(timeout_keep_alive=3) as (reader, writer):
+        for _ in range(3):
+            await asyncio.sleep(1.1)
+            writer.write(HEAD + b"\r\nbody")
+            assert await answer(reader, b"body") == b"HTTP/1.1 200 OK"
+
+
 async def wait_until(condition: Callable[[], bool]) -> None:
     """Give the server its turns until something is so."""
     while not condition():  # noqa: ASYNC110 - what is waited for tells nobody

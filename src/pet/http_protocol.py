@@ -75,6 +75,7 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._is_over = False
         self._is_in_head = True
         self._head_bytes = 0
+        self._idle_since = 0.0
         self._is_in_body = False
         self._body_until = 0.0
         self._bytes_of_body = 0
@@ -110,13 +111,15 @@ class ImpatientProtocol(HttpToolsProtocol):
                 self._refuse(TOO_LARGE)
         elif self._is_in_body:
             self._count_body(len(data), self._bytes_of_body - bytes_of_body)
+        if self._is_in_head and "head" not in self._timers:
+            self._expect_head()
 
     def on_message_begin(self) -> None:
-        """Start waiting for the rest of a later request's head; the first one's has been waited for all along."""
+        """Be in a head, whose rest is waited for if it does not come with its first byte, as nearly all do."""
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
-        if "head" not in self._timers:
-            self._expect_head()
+        if not self._is_in_head:
+            self._is_in_head, self._head_bytes = True, 0
 
     def on_headers_complete(self) -> None:
         """Stop waiting: from here on the application decides."""
@@ -159,9 +162,21 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._refuse(self._objection)
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, or see to it that a closed connection ends."""
-        super().on_response_complete()
-        self._watch_end()
+        """Go on with the next request, or wait for one, or see to it that a closed connection ends.
+
+        As uvicorn does, but its timer is one per request: ours looks up from time to time.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            self._watch_end()
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if "idle" not in self._timers:
+            self._wait("idle", self.timeout_keep_alive, self._look_at_idleness)
 
     def pause_writing(self) -> None:
         """Start watching a client that does not read as fast as we write."""
@@ -174,10 +189,6 @@ class ImpatientProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._stop_waiting("write")
 
-    def timeout_keep_alive_handler(self) -> None:
-        """End a connection on which no further request came."""
-        self._close()
-
     def shutdown(self) -> None:
         """Begin a graceful stop."""
         super().shutdown()
@@ -188,7 +199,6 @@ class ImpatientProtocol(HttpToolsProtocol):
 
         The parser stops behind its head and leaves out the body, which would be taken for the next request.
         """
-        self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -240,8 +250,17 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._close()
 
     def _expect_head(self) -> None:
-        self._is_in_head, self._head_bytes = True, 0
         self._wait("head", self.head_seconds, self._close)
+
+    def _look_at_idleness(self) -> None:
+        """End a connection on which no further request has come for long enough."""
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._is_in_head or not self.cycle.response_complete:
+            return  # the end of the answer starts it anew
+        if left > 0:
+            self._wait("idle", left, self._look_at_idleness)
+        else:
+            self._close()
 
     def _count_body(self, received: int, of_body: int) -> None:
         """Give a body more time for what it brought, and a limit to what is none: framing, and fields behind it."""

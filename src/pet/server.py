@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import resource
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
 
 from pet.crowd import Crowd
 from pet.http_protocol import ImpatientProtocol
@@ -99,15 +99,11 @@ async def _serve(
 ) -> None:
     """Hold the lifespan here and not in uvicorn, which would log a failed start as a stack trace."""
     async with app.router.lifespan_context(app) as state:
-        stopping = asyncio.Event()
-
-        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["state"] = {**(state or {}), "stopping": stopping}
-            await app(scope, receive, send)
-
-        config.app = with_state
+        # What is there by now stays. The collector of cycles need not look through it again and again: that takes some
+        # 60 ms, and nobody is answered meanwhile.
+        gc.freeze()
         when_ready()
-        await _Server(config, crowd, stopping).serve(sockets=list(listeners))
+        await _Server(config, crowd, state or {}).serve(sockets=list(listeners))
 
 
 class _Server(uvicorn.Server):
@@ -116,13 +112,20 @@ class _Server(uvicorn.Server):
     Args:
         config: uvicorn's.
         crowd: what its connections share.
-        stopping: set when the stop begins, so that responses without an end can end.
+        state: what every request finds in its scope, beside `stopping`, an event that is set when the stop begins, so
+            that responses without an end can end.
     """
 
-    def __init__(self, config: uvicorn.Config, crowd: Crowd, stopping: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, crowd: Crowd, state: Mapping[str, Any]) -> None:
         super().__init__(config)
         self.server_state = crowd
-        self._stopping = stopping
+        self._stopping = asyncio.Event()
+        self._state = {**state, "stopping": self._stopping}
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections; the protocols copy the lifespan's state into the scope of each request."""
+        self.lifespan.state.update(self._state)
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell those who wait for it, then stop."""
