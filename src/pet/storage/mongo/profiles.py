@@ -35,6 +35,7 @@ class MongoProfiles:
         self._db = database.speaking_for(Service.USER)
         self._by_id = Coalescing[UserId, Profile](self._read_by_id)
         self._by_username = Coalescing[str, Profile](self._read_by_username)
+        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
@@ -44,10 +45,19 @@ class MongoProfiles:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
 
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """See `Profiles.find_plain`."""
+        return await self._plain.get(user_id)
+
+    async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        return {UserId(row["_id"]): _plain(row) for row in await self._rows(user_ids)}
+
     async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
+        return {UserId(row["_id"]): _from_row(row) for row in await self._rows(user_ids)}
+
+    async def _rows(self, user_ids: Sequence[UserId]) -> Sequence[Row]:
         where = {"_id": {"$in": user_ids}}
-        rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN))
-        return {UserId(row["_id"]): _from_row(row) for row in rows}
+        return await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN))
 
     async def _read_by_username(self, username_keys: Sequence[str]) -> Mapping[str, Profile]:
         where = {"username_key": {"$in": username_keys}}

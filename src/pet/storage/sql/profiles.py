@@ -34,6 +34,7 @@ class SqlProfiles:
         self._db = database.speaking_for(Service.USER)
         self._by_id = Coalescing[UserId, Profile](self._read_by_id)
         self._by_username = Coalescing[str, Profile](self._read_by_username)
+        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
@@ -42,6 +43,14 @@ class SqlProfiles:
     async def find_by_username(self, username: str) -> Profile | None:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
+
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """See `Profiles.find_plain`."""
+        return await self._plain.get(user_id)
+
+    async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        records = await self._db.records(f"SELECT {_PLAIN} FROM profile WHERE user_id IN ?", [*user_ids])
+        return {profile.user_id: profile for profile in map(PlainProfile._make, records)}
 
     async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         rows = await self._db.rows("SELECT * FROM profile WHERE user_id IN ?", [*user_ids])
