@@ -131,6 +131,10 @@ def test_a_value_under_a_secret_key_is_redacted(key: str) -> None:
     [
         (f"Authorization: Bearer {JWT}, then", "Authorization: Bearer [redacted], then"),
         ("bearer abc.def/ghi==", "bearer [redacted]"),
+        ("BEARER abc", "BEARER [redacted]"),
+        ("$argon2id$v", "[redacted]"),
+        ("ann%40example.com", "[redacted]"),
+        ("amqp://pet:hus@broker", "amqp://pet:[redacted]@broker"),
         (f"got '{JWT}' instead", "got '[redacted]' instead"),
         ("cut off: eyJhbGciOiJIUzI1NiJ9", "cut off: [redacted]"),
         ("postgres://pet:hu:s@h@db/pet is down", "postgres://pet:[redacted]@db/pet is down"),

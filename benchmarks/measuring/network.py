@@ -49,7 +49,7 @@ def profiles(size: Network) -> Rows:
         yield (
             *(user_id(n), _object_id("profile", n), username(n), username(n), "musician" if n % 3 else "listener"),
             *(f"User Number {n}", bio, "Berlin, Kreuzberg"),
-            *('["rock", "jazz", "electronic"]', '["guitar", "piano"]'),
+            *('["rock","jazz","electronic"]', '["guitar","piano"]'),  # as PET writes them
             *(f"https://youtube.com/@user{n}", None, f"@user{n}", True, True, False),
             *(size.tracks_each, followers, following, n * 7 % 1000, at, at + 500),
         )

@@ -58,6 +58,7 @@ from pet.rest_compat.description import describe
 from pet.rest_compat.errors import on_domain_error, on_http_error
 from pet.rest_compat.exports import EXPORT_OPERATIONS, export_routes
 from pet.rest_compat.routes import legacy_routes
+from pet.routing import IndexedRouter
 from pet.safe_headers import SafeHeaders
 from pet.schema.endpoint import GraphQLEndpoint
 from pet.schema.executing import OperationRules
@@ -204,7 +205,6 @@ def _delivery(engines: Engines, limits: RateLimits, clock: Clock) -> tuple[Deliv
 def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Starlette:
     """Return the ASGI application; engines are open for the time of its lifespan. The tables must be there."""
     app = Starlette(
-        lifespan=_lifespan(settings, overrides),
         middleware=[
             Middleware(SafeHeaders, is_https=settings.public_url.startswith("https:")),
             Middleware(
@@ -229,7 +229,7 @@ def create_app(settings: Settings, *, overrides: Overrides | None = None) -> Sta
         ],
         exception_handlers={DomainError: on_domain_error, HTTPException: on_http_error},
     )
-    app.router.redirect_slashes = False
+    app.router = IndexedRouter(lifespan=_lifespan(settings, overrides))
     return app
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -40,6 +40,19 @@ class Cors(CORSMiddleware):
         headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
         return refusal("This origin, method or header is not allowed here.", response.status_code, headers)
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; what comes from no page's script needs no more than a word to caches."""
+        if scope["type"] != "http" or _field(scope, b"origin") is not None:
+            await super().__call__(scope, receive, send)
+            return
+
+        async def varying(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _varying_by_origin(message["headers"])
+            await send(message)
+
+        await self.app(scope, receive, varying)
+
 
 class Edge:
     """Pure ASGI middleware around both fronts.
@@ -60,13 +73,12 @@ class Edge:
             await self._app(scope, receive, send)
             return
         request_id = new_uuid7()
-        headers = Headers(scope=scope)
-        scope["state"]["client"] = Client(
-            address=client_address(scope, self._trusted), user_agent=headers.get("user-agent", "")[:MAX_USER_AGENT]
-        )
+        user_agent = (_field(scope, b"user-agent") or b"").decode("latin-1")
+        address = client_address(scope, self._trusted)
+        scope["state"]["client"] = Client(address=address, user_agent=user_agent[:MAX_USER_AGENT])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             if scope["type"] == "http":
-                await self._serve(scope, _bounded(receive, headers, self._max_body), send, request_id)
+                await self._serve(scope, _bounded(scope, receive, self._max_body), send, request_id)
             else:
                 await self._app(scope, receive, send)
 
@@ -78,7 +90,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
@@ -97,14 +109,14 @@ class Edge:
             log.info("request", extra=facts)
 
 
-def _bounded(receive: Receive, headers: Headers, limit: int) -> Receive:
-    if headers.get("content-type", "").lower().startswith("multipart/form-data"):
+def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
+    if (_field(scope, b"content-type") or b"").lower().startswith(b"multipart/form-data"):
         return receive
     received = 0
 
     async def bounded() -> Message:
         nonlocal received
-        if _declared(headers) > limit:  # before a client is told to send it (RFC 9110, section 10.1.1)
+        if not received and _declared(scope) > limit:  # before a client is told to send it (RFC 9110, section 10.1.1)
             raise _too_large(limit)
         message = await receive()
         received += len(message.get("body", b""))
@@ -115,10 +127,25 @@ def _bounded(receive: Receive, headers: Headers, limit: int) -> Receive:
     return bounded
 
 
-def _declared(headers: Headers) -> int:
+def _field(scope: Scope, name: bytes) -> bytes | None:
+    """Return the first header of a name, as Starlette does; the server has made all names lower-case."""
+    for field, value in scope["headers"]:
+        if field == name:
+            return bytes(value)
+    return None
+
+
+def _varying_by_origin(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers that tell caches that a page of another origin would get other ones."""
+    others = [field for field in headers if field[0] != b"vary"]
+    vary = [value for name, value in headers if name == b"vary"]
+    return [*others, (b"vary", b", ".join([*vary, b"Origin"]))]
+
+
+def _declared(scope: Scope) -> int:
     """Return what a body is said to have; 0 where that is left open. The server has seen to it that it is a number."""
-    length = headers.get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 20 else 0
+    length = _field(scope, b"content-length") or b""
+    return int(length) if length.isdigit() and len(length) < 20 else 0
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from starlette.datastructures import Headers
@@ -17,6 +18,12 @@ _VALUE = rf'(?:{_TOKEN}|"(?:[^"\\]|\\.)*")'
 _PAIR = re.compile(rf"[ \t]*(?:({_TOKEN})=({_VALUE})[ \t]*)?([;,]|\Z)")
 _MAX_LINE = 4096
 """Characters; fifty proxies need no more."""
+
+_LONGEST = 64
+"""Characters of an address with the name of a network card; what is longer is none."""
+
+_KNOWN_ADDRESSES = 4096
+"""How many are kept as they were understood: the same clients come again and again."""
 
 _NODE = re.compile(r"(?:\[(?P<ipv6>[^\]]*)\]|(?P<ipv4>[0-9.]+))(?::[0-9]{1,5})?")
 """A node with an address, RFC 7239, section 6; the port is of no interest."""
@@ -98,6 +105,15 @@ def _address_of(node: str) -> str:
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     """Parse an address; what a socket for both families shows as `::ffff:192.0.2.1` is an IPv4 address."""
+    return _parsed_before(address) if len(address) <= _LONGEST else None
+
+
+def _customer(address: str) -> str:
+    return _customer_before(address) if len(address) <= _LONGEST else address
+
+
+@lru_cache(maxsize=_KNOWN_ADDRESSES)
+def _parsed_before(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -105,8 +121,9 @@ def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
 
 
-def _customer(address: str) -> str:
-    parsed = _parsed(address)
+@lru_cache(maxsize=_KNOWN_ADDRESSES)
+def _customer_before(address: str) -> str:
+    parsed = _parsed_before(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((parsed, IPV6_CUSTOMER), strict=False))
     return str(parsed or address)

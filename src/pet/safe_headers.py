@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HSTS_SECONDS = 365 * 24 * 3600
@@ -18,6 +17,8 @@ SAFE_HEADERS = {
 RAW_HEADERS = {"content-type": "application/json"} | {name.lower(): value for name, value in SAFE_HEADERS.items()}
 """Of an answer that is a refusal and comes from the protocol."""
 
+_STARTS = ("http.response.start", "websocket.http.response.start")
+
 
 class SafeHeaders:
     """Pure ASGI middleware outside of all others: adds what an answer does not say itself.
@@ -30,16 +31,15 @@ class SafeHeaders:
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
         more = {"Strict-Transport-Security": f"max-age={HSTS_SECONDS}"} if is_https else {}
-        self._headers = SAFE_HEADERS | more
+        self._fields = [(name.lower().encode(), value.encode()) for name, value in (SAFE_HEADERS | more).items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
 
         async def adding(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+            if message["type"] in _STARTS:
+                said = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(field for field in self._fields if field[0] not in said)]
             await send(message)
 
         await self._app(scope, receive, adding if scope["type"] in ("http", "websocket") else send)

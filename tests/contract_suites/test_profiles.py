@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import orjson
 import pytest
 from tests.contract_suites.scene import NOBODY, NOON, Store, after, editing, media, stub
 
@@ -13,9 +14,11 @@ from pet.domain.events import Event
 from pet.domain.files import FileType
 from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
+from pet.domain.plain_profiles import PlainProfile
 from pet.domain.profiles import Preferences, Profile, SocialLinks
 from pet.domain.stats import Stats
 from pet.domain.texts import search_key
+from pet.domain.times import from_milliseconds
 from pet.domain.viewers import Role
 
 
@@ -79,6 +82,57 @@ async def test_pages_are_newest_first_and_equal_times_order_by_id_descending(sto
         after_last = position(pages[-1].items[-1])
     assert [profile.user_id for page in pages for profile in page.items] == expected
     assert [len(page.items) for page in pages] == [2, 2, 1]
+
+
+async def test_plain_values_are_those_of_the_same_page(store: Store) -> None:
+    full, private, bare = [await store.profile(name, minutes=n) for n, name in enumerate(("full", "private", "bare"))]
+    edit = editing(
+        display_name="Zoë",
+        bio="Two\nlines",
+        location="Köln",
+        genres=("rock", "free jazz"),
+        social_links=SocialLinks(youtube="@zoe", telegram="@z"),
+        preferences=Preferences(email_notifications=False),
+    )
+    _, events = await store.profiles.edit(full, edit)
+    await store.settle(*events)
+    await store.set_private(private, is_private=True)
+    await store.follow(bare, full)
+    for limit, exclude in ((3, None), (2, None), (2, private)):
+        page = await store.profiles.page(after=None, limit=limit, exclude=exclude)
+        plain = await store.profiles.plain_page(after=None, limit=limit, exclude=exclude)
+        assert [whole(person) for person in plain.items] == list(page.items)
+        assert [await store.profiles.find_plain(person.user_id) for person in plain.items] == list(plain.items)
+        assert [person.position for person in plain.items] == [position(profile) for profile in page.items]
+        onwards = await store.profiles.plain_page(after=plain.items[0].position, limit=2, exclude=exclude)
+        assert (plain.has_next, onwards.items[0]) == (limit == 2 and exclude is None, plain.items[1])
+    assert await store.profiles.find_plain(UserId("nobody")) is None
+
+
+def whole(plain: PlainProfile) -> Profile:
+    """Return the entity of plain values."""
+    return Profile(
+        object_id=plain.object_id,
+        user_id=plain.user_id,
+        username=plain.username,
+        role=Role(plain.role),
+        created_at=from_milliseconds(plain.created_ms),
+        updated_at=from_milliseconds(plain.updated_ms),
+        display_name=plain.display_name,
+        bio=plain.bio,
+        location=plain.location,
+        genres=tuple(orjson.loads(plain.genres)),
+        instruments=tuple(orjson.loads(plain.instruments)),
+        social_links=SocialLinks(youtube=plain.youtube, vk=plain.vk, telegram=plain.telegram),
+        preferences=Preferences(
+            email_notifications=bool(plain.email_notifications),
+            show_online_status=bool(plain.show_online_status),
+            private_profile=bool(plain.is_private),
+        ),
+        stats=Stats(plain.tracks, plain.followers, plain.following, plain.plays),
+        avatar_file_id=plain.avatar_file_id,
+        cover_file_id=plain.cover_file_id,
+    )
 
 
 async def test_the_page_after_the_last_is_empty(store: Store) -> None:

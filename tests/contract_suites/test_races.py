@@ -46,7 +46,7 @@ def pause_after(patch: pytest.MonkeyPatch, beginning: str = "", *, seconds: floa
 
         return slow
 
-    for kind, name in ((Statements, "rows"), (Statements, "run"), (Database, "rows")):
+    for kind, name in ((Statements, "rows"), (Statements, "run"), (Database, "rows"), (Database, "records")):
         patch.setattr(kind, name, with_pause(getattr(kind, name)))
 
 

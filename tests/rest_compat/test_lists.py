@@ -18,8 +18,9 @@ from pet.domain.events import TrackUploaded, UserCreated
 from pet.domain.ids import FileId, UserId, new_object_id, new_uuid7
 from pet.domain.paging import Position
 from pet.domain.viewers import Role, Viewer
-from pet.rest_compat import envelopes
-from pet.rest_compat.envelopes import Asked, JsonPage, list_response
+from pet.rest_compat import envelopes, lists
+from pet.rest_compat.envelopes import Asked, list_response
+from pet.rest_compat.lists import JsonPage
 from tests.clock import HandClock
 from tests.conftest import Person, Service
 from tests.rest_compat.conftest import refusal, session_fixture, upload_song
@@ -72,7 +73,8 @@ class Crowd:
 @session_fixture
 async def crowd(service: Service, ann: Person, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Crowd:
     """A crowd, put in through the repositories, in a service that streams three items at a time."""
-    monkeypatch.setattr(envelopes, "STREAM_PAGE", STREAMED)
+    monkeypatch.setattr(envelopes, "FIRST_PAGE", STREAMED)
+    monkeypatch.setattr(lists, "STREAM_PAGE", STREAMED)
     fans = [await _person(service, f"fan-{number}", clock) for number in range(COUNT)]
     songs = await _songs(service, ann, clock)
     owner = UserId(ann.user_id)

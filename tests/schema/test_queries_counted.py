@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from graphql import GraphQLObjectType
 
 from pet.domain.ids import UserId
 from pet.schema.root import build_schema
-from pet.storage.sql.database import Database, Row, Statements
+from pet.storage.sql.database import Database, Statements
 from tests.conftest import Person, Service
 from tests.schema.operations import DOCUMENT
 from tests.schema.seeding import Seeds
@@ -40,30 +41,24 @@ SHOWN = {"title": "Song", "owner": {"username": "person49"}, "processing": "PEND
 
 @pytest.fixture(autouse=True)
 def _nothing_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pet.upkeep.RELAY_PAUSE", timedelta(days=1))
+    for pause in ("RELAY_PAUSE", "EXPORT_PAUSE"):
+        monkeypatch.setattr(f"pet.upkeep.{pause}", timedelta(days=1))
 
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that is run, in order."""
     seen: list[str] = []
-    rows, rows_in_transaction, run = Database.rows, Statements.rows, Statements.run
 
-    async def counted_rows(self: Database, sql: str, *values: object) -> list[Row]:
-        seen.append(sql[:100])
-        return await rows(self, sql, *values)
+    def counted(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def noted(self: object, sql: str, *values: object) -> Any:
+            seen.append(sql[:100])
+            return await method(self, sql, *values)
 
-    async def counted_rows_in_transaction(self: Statements, sql: str, *values: object) -> list[Row]:
-        seen.append(sql[:100])
-        return await rows_in_transaction(self, sql, *values)
+        return noted
 
-    async def counted_run(self: Statements, sql: str, *values: object) -> int:
-        seen.append(sql[:100])
-        return await run(self, sql, *values)
-
-    monkeypatch.setattr(Database, "rows", counted_rows)
-    monkeypatch.setattr(Statements, "rows", counted_rows_in_transaction)
-    monkeypatch.setattr(Statements, "run", counted_run)
+    for kind, name in ((Database, "rows"), (Database, "records"), (Statements, "rows"), (Statements, "run")):
+        monkeypatch.setattr(kind, name, counted(getattr(kind, name)))
     return seen
 
 

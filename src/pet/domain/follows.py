@@ -114,7 +114,7 @@ class Follows(Protocol):
         """
 
     async def following_ids(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
-        """Return everyone whom each of up to 100 users follows, newest first; every user has an entry."""
+        """Return everyone whom each of up to 1,000 users follows, newest first; every user has an entry."""
 
 
 class FollowService:

@@ -10,7 +10,6 @@ import re
 import secrets
 import time
 from typing import NewType
-from uuid import UUID
 
 UserId = NewType("UserId", str)
 FileId = NewType("FileId", str)
@@ -30,12 +29,18 @@ def new_uuid7() -> str:
     milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
     fraction = (nanoseconds << 12) // 1_000_000
     head = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7 << 12 | fraction
-    return str(UUID(int=head << 64 | 0x2 << 62 | secrets.randbits(62)))
+    return _canonical(head << 64 | 0x2 << 62 | secrets.randbits(62))
 
 
 def uuid7_since(milliseconds: int) -> str:
     """Return what every UUID version 7 is greater than that is made at or after a time of Unix milliseconds."""
-    return str(UUID(int=(max(milliseconds, 1) << 80) - 1))
+    return _canonical((max(milliseconds, 1) << 80) - 1)
+
+
+def _canonical(value: int) -> str:
+    """Write a UUID, as `uuid.UUID` would in three times the time: every request has one."""
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def new_object_id() -> ObjectId:

@@ -23,17 +23,25 @@ class Links:
 
     def avatar(self, view: ProfileView) -> str | None:
         """Return the URL of someone's avatar, None before the first; avatars are for everyone."""
-        return f"{self._public_url}/media/avatar/{view.user_id}" if view.profile.avatar_file_id else None
+        return self.avatar_of(view.user_id) if view.profile.avatar_file_id else None
+
+    def avatar_of(self, user_id: UserId) -> str:
+        """Return the URL of the avatar of someone who has one."""
+        return f"{self._public_url}/media/avatar/{user_id}"
 
     def profile_cover(self, view: ProfileView, viewer: Viewer | None) -> str | None:
         """Return the URL of a profile's cover image, None where there is none."""
         file_id = view.profile.cover_file_id
-        return self._media("file", file_id, viewer, is_private=view.is_private) if file_id else None
+        return self.cover_image(file_id, viewer, is_private=view.is_private) if file_id else None
+
+    def cover_image(self, file_id: FileId, viewer: Viewer | None, *, is_private: bool) -> str:
+        """Return the URL of an image behind a profile's head; `is_private` tells whether the profile is."""
+        return self._media("file", file_id, viewer, is_private=is_private)
 
     def file(self, file: MediaFile, viewer: Viewer | None, *, is_private: bool) -> str:
         """Return the URL of a file's bytes; `is_private` tells whether the owner's profile is."""
         if file.type is FileType.AVATAR:
-            return f"{self._public_url}/media/avatar/{file.user_id}"
+            return self.avatar_of(file.user_id)
         if file.type is FileType.TRACK:
             return self._media("track", file.file_id, viewer, is_private=is_private)
         if file.track_id:

@@ -23,6 +23,9 @@ MAX_PAGE = 100
 STREAM_PAGE = 500
 """How many items a complete list reads at a time: memory stays constant, round trips stay few."""
 
+FIRST_PAGE = 100
+"""The same before its first byte, which is not to wait for more."""
+
 MAX_CURSOR = 200
 """Characters; ours are shorter, so what is cut off was none of ours."""
 

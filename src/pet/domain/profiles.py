@@ -15,6 +15,7 @@ from pet.domain.events import Event, UserUpdated
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.permissions import require_acting_for
+from pet.domain.plain_profiles import PlainProfile
 from pet.domain.stats import Stats
 from pet.domain.texts import (
     MAX_BIO,
@@ -125,6 +126,14 @@ class Profiles(Protocol):
             exclude: a user to leave out.
         """
 
+    async def plain_page(
+        self, *, after: Position | None, limit: int, exclude: UserId | None = None
+    ) -> Page[PlainProfile]:
+        """Return the same page in plain values."""
+
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """Return a profile in plain values, or None."""
+
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """Return how many profiles the same list has as a whole."""
 
@@ -164,6 +173,16 @@ class ProfileService:
     ) -> Page[Profile]:
         """Return people, newest first; a blank search finds everyone."""
         return await self._profiles.page(after=after, limit=limit, search=_search(search), exclude=exclude)
+
+    async def plain_page(
+        self, *, after: Position | None, limit: int, exclude: UserId | None = None
+    ) -> Page[PlainProfile]:
+        """Return everyone in plain values, newest first."""
+        return await self._profiles.plain_page(after=after, limit=limit, exclude=exclude)
+
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """Return a profile in plain values, or None."""
+        return await self._profiles.find_plain(user_id)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """Return how many people the same list has as a whole."""

@@ -5,13 +5,14 @@ Who may do what is in `permissions.py`; what a block means, in `blocks.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pet.domain.files import MediaFile
 from pet.domain.follows import FollowService, FollowState
 from pet.domain.ids import UserId
 from pet.domain.permissions import may_act_for, owns
+from pet.domain.plain_profiles import NO_TAGS, PlainProfile
 from pet.domain.profiles import Preferences, Profile, ProfileService, SocialLinks
 from pet.domain.stats import Stats
 from pet.domain.viewers import Viewer
@@ -48,7 +49,7 @@ class ProfileView:
         return self.is_full or file.is_avatar
 
 
-def may_see_all(viewer: Viewer | None, profile: Profile, state: FollowState | None) -> bool:
+def may_see_all(viewer: Viewer | None, profile: Profile | PlainProfile, state: FollowState | None) -> bool:
     """Tell whether a viewer, who stands to the profile as `state` says, sees more than the card."""
     if may_act_for(viewer, profile.user_id):
         return True
@@ -94,6 +95,20 @@ def _card(profile: Profile) -> Profile:
     )
 
 
+def plain_card(profile: PlainProfile) -> PlainProfile:
+    """Return the card of a profile in plain values."""
+    return profile._replace(
+        bio=None,
+        location=None,
+        genres=NO_TAGS,
+        instruments=NO_TAGS,
+        youtube=None,
+        vk=None,
+        telegram=None,
+        cover_file_id=None,
+    )
+
+
 class Visibility:
     """Looks at many profiles at once through one viewer's eyes, in a constant number of reads."""
 
@@ -106,6 +121,14 @@ class Visibility:
         others = [profile.user_id for profile in profiles if not owns(viewer, profile.user_id)]
         states = await self._follows.states(viewer.user_id, others) if viewer and others else {}
         return [view_of(viewer, profile, states.get(profile.user_id)) for profile in profiles]
+
+    async def cards_only(self, viewer: Viewer | None, profiles: Sequence[PlainProfile]) -> Collection[UserId]:
+        """Return of whom the viewer sees no more than the card, of up to 1,000 people."""
+        ids = [profile.user_id for profile in profiles]
+        states = await self._follows.states(viewer.user_id, ids) if viewer and ids else {}
+        return {
+            profile.user_id for profile in profiles if not may_see_all(viewer, profile, states.get(profile.user_id))
+        }
 
     async def by_ids(self, viewer: Viewer | None, user_ids: Sequence[UserId]) -> Mapping[UserId, ProfileView]:
         """Return those of the profiles that exist, by user id."""

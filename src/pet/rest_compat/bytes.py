@@ -7,7 +7,7 @@ one chunk at a time. Neither sends anything that was not planned (`plans`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
 from http import HTTPStatus
 from typing import Protocol, Self
@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from pet.rest_compat.leaving import while_connected
 from pet.rest_compat.plans import Answer, Representation, plan_answer, raw_shared_headers
 from pet.rest_compat.ranges import ByteRange
 from pet.zero_copy import ZERO_COPY, OpenFile
@@ -81,7 +82,7 @@ class BlobResponse(Response):
             with closing(file):
                 await self._send_file(file, answer, scope, send)
         else:
-            await _while_connected(receive, self._stream(answer, scope, send))
+            await while_connected(receive, self._stream(answer, scope, send))
 
     async def _file_for(self, scope: Scope, request: Headers) -> LentFile | None:
         """Return the object's file, if its bytes can go from there; the pump takes care of everything unusual."""
@@ -139,30 +140,6 @@ class BlobResponse(Response):
         own = {name.lower().encode(): value.encode("latin-1") for name, value in answer.headers().items()}
         headers = [field for field in self.raw_headers if field[0] not in own]
         return {"type": "http.response.start", "status": answer.status.value, "headers": [*headers, *own.items()]}
-
-
-async def _while_connected(receive: Receive, work: Coroutine[None, None, None]) -> None:
-    """Run work to its end, but cancel it as soon as the client leaves.
-
-    Work is cancelled once, as asyncio does it, and not again and again, as an anyio scope does: a source may await
-    while it closes. Whoever cancels the caller cancels the work too, and waits until it has closed its source.
-    """
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(_until_disconnect(receive))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.wait((working, leaving))
-    for task in (working, leaving):
-        if not task.cancelled():
-            task.result()
-
-
-async def _until_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass  # a request body, which GET gives no meaning
 
 
 async def _pump(first: bytes, rest: AsyncIterator[bytes], send: Send) -> None:

@@ -1,20 +1,17 @@
-"""Answers: the documented envelopes, whole or streamed."""
+"""Answers: the documented envelopes, and what part of a list a request asks for."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 from urllib.parse import quote
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from pet.domain.paging import STREAM_PAGE, Page, Position, checked_limit, decode_cursor, encode_cursor
-
-Json = Mapping[str, object]
-"""An object as it is rendered: one of `shapes`."""
+from pet.domain.paging import FIRST_PAGE, Position, checked_limit, decode_cursor, encode_cursor
+from pet.rest_compat.lists import CompleteList, Json, ReadPage
 
 Shape = TypeVar("Shape", bound=Json)
 
@@ -51,23 +48,6 @@ class Asked:
         return cls(kind, checked_limit(number, field="limit"), decode_cursor(kind, cursor, field="cursor"))
 
 
-@dataclass(frozen=True, slots=True)
-class JsonPage:
-    """Rendered items, and the position after which the list goes on; None at its end."""
-
-    items: Sequence[Json]
-    next: Position | None
-
-
-ReadPage = Callable[[Position | None, int], Awaitable[JsonPage]]
-"""Reads up to so many items of a list, newest first, from a position onwards."""
-
-
-def next_position(page: Page[Any], position: Position | None) -> Position | None:
-    """Return where the next page begins; None when there is none."""
-    return position if page.has_next and page.items else None
-
-
 async def list_response(
     request: Request, asked: Asked, read: ReadPage, *, before: bytes, end: bytes = b"}"
 ) -> Response:
@@ -75,9 +55,9 @@ async def list_response(
 
     The first page is read before the answer begins, so that an engine that is down still gives the documented error.
     """
-    first = await read(asked.after, asked.limit or STREAM_PAGE)
+    first = await read(asked.after, asked.limit or FIRST_PAGE)
     if asked.limit is None and first.next is not None:
-        return StreamingResponse(_stream(read, first, before, end), media_type="application/json")
+        return CompleteList(read, first, before=before, end=end)
     headers = {}
     if first.next is not None:
         following = request.url.include_query_params(limit=asked.limit, cursor=encode_cursor(asked.kind, first.next))
@@ -90,17 +70,3 @@ async def list_response(
 def _number(text: str) -> int:
     """Return a number of up to three digits, 0 for any other text: no list has a page of that size."""
     return int(text) if text.isdecimal() and len(text) < 4 else 0
-
-
-async def _stream(read: ReadPage, first: JsonPage, before: bytes, end: bytes) -> AsyncIterator[bytes]:
-    page, comma = first, b""
-    yield before + b"["
-    while True:
-        # A page may be empty before the end: what is just being deleted is left out of it.
-        if page.items:
-            yield comma + orjson.dumps(list(page.items))[1:-1]
-            comma = b","
-        if page.next is None:
-            break
-        page = await read(page.next, STREAM_PAGE)
-    yield b"]" + end

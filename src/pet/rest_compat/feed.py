@@ -10,7 +10,8 @@ from pet.domain.ids import UserId, parse_uuid
 from pet.domain.paging import Position
 from pet.openapi.operations import Described, Link, answers
 from pet.rest_compat import shapes
-from pet.rest_compat.envelopes import Asked, JsonPage, list_response, next_position, present
+from pet.rest_compat.envelopes import Asked, list_response, present
+from pet.rest_compat.lists import JsonPage, next_position
 from pet.schema import feed, profiles
 from pet.schema.call import DirectCall
 from pet.schema.feed import Activity, TrackPublished
@@ -41,7 +42,7 @@ async def of_user(request: Request, call: DirectCall) -> Response:
         shown = await feed.activities(call, page.items)
         call.context.forget_loaded()
         last = feed.position_of_activity(page.items[-1]) if page.items else None
-        return JsonPage([_activity_json(call, item) for item in shown if item], next_position(page, last))
+        return JsonPage((_activity_json(call, item) for item in shown if item), next_position(page, last))
 
     return await list_response(request, Asked.by(request, feed.FEED), read, before=b'{"success":true,"data":')
 

@@ -12,7 +12,8 @@ from pet.domain.paging import Position
 from pet.openapi.operations import Described, Link, Token, answers
 from pet.rest_compat import shapes
 from pet.rest_compat.bodies import read_body, user_id_in
-from pet.rest_compat.envelopes import Asked, JsonPage, list_response, next_position, present, success
+from pet.rest_compat.envelopes import Asked, list_response, present, success
+from pet.rest_compat.lists import JsonPage, next_position
 from pet.schema import follows, profiles
 from pet.schema.call import DirectCall
 from pet.schema.scalars import write_time
@@ -101,7 +102,7 @@ async def _list(request: Request, call: DirectCall, which: FollowList) -> Respon
     async def read(after: Position | None, limit: int) -> JsonPage:
         page = await profiles.follows_page(call, view, which, after=after, limit=limit)
         last = profiles.position_of_follow(page.items[-1]) if page.items else None
-        return JsonPage([_follow_json(item) for item in page.items], next_position(page, last))
+        return JsonPage((_follow_json(item) for item in page.items), next_position(page, last))
 
     return await list_response(request, Asked.by(request, which.value), read, before=b'{"success":true,"data":')
 

@@ -18,16 +18,15 @@ from pet.domain.visibility import ProfileView
 from pet.openapi.operations import Described, Link, Token, answers
 from pet.rest_compat import shapes
 from pet.rest_compat.bodies import Body, read_body, user_id_in
-from pet.rest_compat.envelopes import Asked, JsonPage, ReadPage, list_response, next_position, present, success
+from pet.rest_compat.envelopes import Asked, list_response, present, success
+from pet.rest_compat.everyone import people_json
 from pet.rest_compat.files import file_json
-from pet.schema import files, follows, profile_changes, profiles
+from pet.rest_compat.lists import JsonPage, ReadPage, next_position
+from pet.schema import everyone, files, follows, profile_changes, profiles
 from pet.schema.call import DirectCall
 from pet.schema.profile_changes import PreferencesInput, SocialLinksInput, UpdateProfileInput
 from pet.schema.profiles import ProfileBy
 from pet.schema.scalars import write_time
-
-PEOPLE_PAGE = 100
-"""Each person comes with everyone whom they follow, so fewer of them are read at a time."""
 
 NEXT = (
     Link("getFollowers", "Who follows them.", {"userId": "$response.body#/data/userId"}),
@@ -41,8 +40,11 @@ NEXT = (
 @Described("Get a profile by id", answer=answers(data=shapes.Profile), refused=(NotFound,), links=NEXT)
 async def by_id(request: Request, call: DirectCall) -> Response:
     """2.1."""
-    view = await _view(call, ProfileBy(user_id=strawberry.ID(request.path_params["id"])))
-    return success(data=(await profiles_json(call, [view]))[0])
+    user_id = parse_uuid(request.path_params["id"])
+    people = await everyone.person(call, UserId(user_id)) if user_id else None
+    if people is None:
+        raise NotFound("User not found")
+    return success(data=next(people_json(call, people)))
 
 
 @Described("Get a profile by username", answer=answers(data=shapes.Profile), refused=(NotFound,), links=NEXT)
@@ -50,27 +52,6 @@ async def by_username(request: Request, call: DirectCall) -> Response:
     """2.2."""
     view = await _view(call, ProfileBy(username=request.path_params["username"]))
     return success(data=(await profiles_json(call, [view]))[0])
-
-
-@Described(
-    "List everyone",
-    "The newest first.",
-    query=shapes.EveryoneQuery,
-    answer=answers(profiles=list[shapes.Profile]),
-    is_list=True,
-)
-async def everyone(request: Request, call: DirectCall) -> Response:
-    """2.3: the whole list, streamed."""
-    excluded = parse_uuid(request.query_params.get("excludeUserId", ""))
-    exclude = UserId(excluded) if excluded else None
-
-    async def read(after: Position | None, limit: int) -> JsonPage:
-        page = await profiles.people_page(call, after=after, limit=min(limit, PEOPLE_PAGE), exclude=exclude)
-        items = await profiles_json(call, page.items)
-        call.context.forget_loaded()
-        return JsonPage(items, next_position(page, profiles.position_of_view(page.items[-1]) if page.items else None))
-
-    return await list_response(request, Asked.by(request, "profiles"), read, before=b'{"success":true,"profiles":')
 
 
 @Described(
@@ -190,7 +171,7 @@ def _profile_json(call: DirectCall, view: ProfileView, following: Sequence[UserI
 def _files_of(call: DirectCall, view: ProfileView, which: FileList, *, with_updated_at: bool = False) -> ReadPage:
     async def read(after: Position | None, limit: int) -> JsonPage:
         page = await files.files_page(call, view, which, after=after, limit=limit)
-        items = [file_json(call, file, view, with_updated_at=with_updated_at) for file in page.items]
+        items = (file_json(call, file, view, with_updated_at=with_updated_at) for file in page.items)
         return JsonPage(items, next_position(page, files.position_of_file(page.items[-1]) if page.items else None))
 
     return read

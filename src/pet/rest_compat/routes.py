@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from pet.openapi.operations import Operation
-from pet.rest_compat import accounts, feed, files, follows, profiles, uploads, waveforms
+from pet.rest_compat import accounts, everyone, feed, files, follows, profiles, uploads, waveforms
 from pet.schema.call import DirectCall
 from pet.schema.endpoint import open_context
 
@@ -43,7 +44,7 @@ ROUTES = (
     LegacyRoute("POST", "/auth/change_pass", "1.5", accounts.change_password, "changePassword"),
     LegacyRoute("GET", "/users/:id/profile", "2.1", profiles.by_id, "getProfile"),
     LegacyRoute("GET", "/users/username/:username", "2.2", profiles.by_username, "getProfileByUsername"),
-    LegacyRoute("GET", "/users", "2.3", profiles.everyone, "listProfiles"),
+    LegacyRoute("GET", "/users", "2.3", everyone.all_profiles, "listProfiles"),
     LegacyRoute("GET", "/users/:username/public", "2.4", profiles.public, "getPublicProfile"),
     LegacyRoute("GET", "/users/:username/tracks", "2.5", profiles.tracks, "getTracks"),
     LegacyRoute("GET", "/users/:username/audio-files", "2.6", profiles.audio_files, "getAudioFiles"),
@@ -77,12 +78,16 @@ def legacy_routes() -> list[Route]:
     by_path: dict[str, dict[str, Handler]] = defaultdict(dict)
     for route in (*ROUTES, *ADDED_ROUTES):
         by_path[route.template][route.method] = route.operation.handler
-    return [Route(path, _endpoint(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
+    return [Route(path, _Endpoint(handlers), methods=list(handlers)) for path, handlers in by_path.items()]
 
 
-def _endpoint(handlers: dict[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        handler = handlers["GET" if request.method == "HEAD" else request.method]
-        return await handler(request, DirectCall(await open_context(request)))
+class _Endpoint:
+    """Answers at one path. An application by itself: around a function Starlette would look for errors twice."""
 
-    return endpoint
+    def __init__(self, handlers: dict[str, Handler]) -> None:
+        self._handlers = handlers if "GET" not in handlers else {**handlers, "HEAD": handlers["GET"]}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        response = await self._handlers[request.method](request, DirectCall(await open_context(request)))
+        await response(scope, receive, send)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import NewType
 
 import strawberry
@@ -13,10 +14,30 @@ from strawberry.types.scalar import ScalarDefinition
 
 from pet.domain.uploads import Upload as ArrivedFile
 
+_EPOCH = date(1970, 1, 1).toordinal()
+_MINUTES = tuple(f"{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
+_SECONDS = tuple(f"{second:02}." for second in range(60))
+_MILLISECONDS = tuple(f"{millisecond:03}Z" for millisecond in range(1000))
+"""As a moment has them: looking a text up costs a third of writing it."""
+
 
 def write_time(moment: datetime) -> str:
     """Write a moment in UTC with milliseconds and a Z (RFC 3339)."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def write_milliseconds(milliseconds: int) -> str:
+    """Write a moment that is given in milliseconds since the Unix epoch as `write_time` does, several times as fast."""
+    seconds, rest = divmod(milliseconds, 1000)
+    minutes, second = divmod(seconds, 60)
+    day, minute = divmod(minutes, 24 * 60)
+    return f"{_date(day)}{_MINUTES[minute]}{_SECONDS[second]}{_MILLISECONDS[rest]}"
+
+
+@lru_cache(maxsize=4_000)
+def _date(day: int) -> str:
+    """Return the date of a day since the Unix epoch, as a moment begins with it."""
+    return f"{date.fromordinal(_EPOCH + day)}T"
 
 
 def _only_a_file(value: object) -> ArrivedFile:

@@ -62,7 +62,7 @@ class Coalescing(Generic[K, V]):
         if self._under_way < UNDER_WAY:
             return await self._read_alone(keys)
         loop = asyncio.get_running_loop()
-        caller = _Caller[K, V](keys, loop.create_future(), loop.time())
+        caller: _Caller[K, V] = _Caller(keys, loop.create_future(), loop.time())
         self._waiting.append(caller)
         return await caller.found
 

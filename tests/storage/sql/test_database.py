@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import ParamSpec
 
 import pytest
+from tests.contract_suites.conftest import sql_store
+from tests.contract_suites.scene import editing
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
@@ -24,6 +26,7 @@ from pet.storage.sql.database import (
     CONNECTION,
     DESIGN,
     Database,
+    Row,
     Statements,
     apply_migrations,
     is_migrated,
@@ -228,6 +231,38 @@ async def test_a_read_waits_for_no_transaction_and_sees_what_is_committed(databa
 
     await database.atomically(work)
     assert await noted(database) == ["new"]
+
+
+async def test_fifty_people_asked_for_at_once_are_three_statements(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = sql_store(database)
+    people = [await store.profile(f"user{number}") for number in range(50)]
+    statements: list[str] = []
+    rows = Database.rows
+
+    async def counted(self: Database, sql: str, *values: object) -> list[Row]:
+        statements.append(sql)
+        return await rows(self, sql, *values)
+
+    monkeypatch.setattr(Database, "rows", counted)
+    found = await asyncio.gather(*(store.profiles.get_many([user_id]) for user_id in people))
+    assert [list(each) for each in found] == [[user_id] for user_id in people]
+    assert statements == ["SELECT * FROM profile WHERE user_id IN ?"] * 3
+
+
+async def test_whoever_asks_after_an_edit_is_told_of_it_however_many_are_reading(database: Database) -> None:
+    store = sql_store(database)
+    ann = await store.profile("ann")
+
+    async def read() -> str | None:
+        return (await store.profiles.get_many([ann]))[ann].bio
+
+    for bio in map(str, range(5)):
+        reading = [asyncio.create_task(read()) for _ in range(20)]
+        await store.profiles.edit(ann, editing(bio=bio))
+        assert await asyncio.gather(*(read() for _ in range(20))) == [bio] * 20
+        await asyncio.gather(*reading)
 
 
 async def test_a_read_cannot_write(database: Database) -> None:

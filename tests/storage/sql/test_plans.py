@@ -39,8 +39,10 @@ async def follow_and_block(store: Store) -> None:
 IN_ORDER: dict[str, Read] = {
     "people": lambda s: s.profiles.page(after=None, limit=20),
     "people_onwards": lambda s: s.profiles.page(after=HERE, limit=20),
+    "plain_people_onwards": lambda s: s.profiles.plain_page(after=HERE, limit=20),
     "people_but_one": lambda s: s.profiles.page(after=HERE, limit=20, exclude=ANN),
     "people_by_id": lambda s: s.profiles.get_many([ANN, BOB]),
+    "plain_person": lambda s: s.profiles.find_plain(ANN),
     "person_by_name": lambda s: s.profiles.find_by_username("ann"),
     "tracks": lambda s: s.files.pages([ANN, BOB], FileList.TRACKS, after=HERE, limit=20),
     "audio": lambda s: s.files.pages([ANN, BOB], FileList.AUDIO, after=None, limit=20),
@@ -188,12 +190,12 @@ async def plans(database: Database, read: Read, caplog: pytest.LogCaptureFixture
 def full_scans(plan: str) -> list[str]:
     """Return the steps that read a whole table or index: not those that walk an index in the list's own order.
 
-    `rising` may be read whole: it holds those who are telling many followers something at this very moment.
+    `rising` may be read whole: it holds those who are telling many followers something at this very moment. So may
+    `json_each`: it is a list of ids that came with the statement.
     """
     steps = re.findall(r"^SCAN .*$", plan, re.MULTILINE)
-    return [
-        step for step in steps if not re.search(r"profile_by_age|SCAN list|CONSTANT ROW|SUBQUERY|SCAN rising", step)
-    ]
+    harmless = r"profile_by_age|SCAN list|CONSTANT ROW|SUBQUERY|SCAN rising|SCAN json_each"
+    return [step for step in steps if not re.search(harmless, step)]
 
 
 @pytest.mark.parametrize("name", IN_ORDER)

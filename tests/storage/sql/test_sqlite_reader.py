@@ -44,19 +44,19 @@ async def test_what_is_asked_at_once_is_read_at_once(reader: SqliteReader, monke
 
     monkeypatch.setattr("pet.storage.sql.sqlite_reader.HOLD_BACK_SECONDS", 60)
     monkeypatch.setattr(reader, "_take_back", counted)
-    rows = await asyncio.gather(*(reader.read(SELECT, (number,)) for number in range(100)))
-    assert rows == [[{"n": number, "doubled": 2 * number}] for number in range(100)]
+    found = await asyncio.gather(*(reader.read(SELECT, (number,)) for number in range(100)))
+    assert found == [(["n", "doubled"], [(number, 2 * number)]) for number in range(100)]
     assert sizes == [100]
 
 
 async def test_an_error_is_told_to_whoever_caused_it(reader: SqliteReader) -> None:
     statements = [SELECT, "SELECT * FROM missing WHERE n = ?", "DELETE FROM number WHERE n = ?", SELECT]
     outcomes = await asyncio.gather(*(reader.read(sql, (1,)) for sql in statements), return_exceptions=True)
-    assert [str(outcome) for outcome in outcomes] == [
-        "[{'n': 1, 'doubled': 2}]",
+    found = (["n", "doubled"], [(1, 2)])
+    assert (outcomes[0], outcomes[3]) == (found, found)
+    assert [str(error) for error in outcomes[1:3]] == [
         "no such table: missing",
         "attempt to write a readonly database",
-        "[{'n': 1, 'doubled': 2}]",
     ]
 
 
@@ -64,7 +64,7 @@ async def test_a_caller_who_goes_leaves_the_others_theirs(reader: SqliteReader) 
     gone, staying = (asyncio.create_task(reader.read(SELECT, (number,))) for number in (1, 2))
     await asyncio.sleep(0)
     gone.cancel()
-    assert await staying == [{"n": 2, "doubled": 4}]
+    assert (await staying).records == [(2, 4)]
     assert gone.cancelled()
 
 
@@ -90,7 +90,7 @@ async def test_closing_answers_what_was_asked_for_and_ends_the_thread(path: Path
     asked = [asyncio.create_task(reader.read(SELECT, (number,))) for number in range(3)]
     await asyncio.sleep(0)
     await reader.close()
-    assert [row["n"] for [row] in await asyncio.gather(*asked)] == [0, 1, 2]
+    assert [found.records for found in await asyncio.gather(*asked)] == [[(0, 0)], [(1, 2)], [(2, 4)]]
     assert not [thread for thread in threading.enumerate() if thread.name == "pet-sqlite-reader"]
     assert threading.active_count() <= before + 1  # the default executor's
     with pytest.raises(sqlite3.ProgrammingError):

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+import orjson
+
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
+from pet.domain.plain_profiles import PlainProfile
 from pet.domain.profiles import Edit, Preferences, Profile, SocialLinks
 from pet.domain.stats import Stats
 from pet.domain.texts import identity_key, search_words
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Role
+from pet.storage.coalescing import Coalescing
 from pet.storage.mongo.database import Database, Operations, Row
 from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import LOCK, FileDocument, ProfileDocument, fields_of
@@ -29,19 +33,37 @@ class MongoProfiles:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.USER)
+        self._by_id = Coalescing[UserId, Profile](self._read_by_id)
+        self._by_username = Coalescing[str, Profile](self._read_by_username)
+        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
-        where = {"_id": {"$in": user_ids}}
-        rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN))
-        profiles = [_from_row(row) for row in rows]
-        return {profile.user_id: profile for profile in profiles}
+        return await self._by_id.get_many(user_ids)
 
     async def find_by_username(self, username: str) -> Profile | None:
         """See `Profiles.find_by_username`."""
-        where = {"username_key": identity_key(username)}
-        row = await self._db.run(lambda mongo: mongo.row(ProfileDocument, where, fields=_SHOWN))
-        return _from_row(row) if row else None
+        return await self._by_username.get(identity_key(username))
+
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """See `Profiles.find_plain`."""
+        return await self._plain.get(user_id)
+
+    async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        return {UserId(row["_id"]): _plain(row) for row in await self._rows(user_ids)}
+
+    async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
+        return {UserId(row["_id"]): _from_row(row) for row in await self._rows(user_ids)}
+
+    async def _rows(self, user_ids: Sequence[UserId]) -> Sequence[Row]:
+        where = {"_id": {"$in": user_ids}}
+        return await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN))
+
+    async def _read_by_username(self, username_keys: Sequence[str]) -> Mapping[str, Profile]:
+        where = {"username_key": {"$in": username_keys}}
+        fields = {**_SHOWN, "username_key": 1}
+        rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=fields))
+        return {row["username_key"]: _from_row(row) for row in rows}
 
     async def page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
@@ -52,6 +74,16 @@ class MongoProfiles:
             lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
         )
         return Page.cut([_from_row(row) for row in rows], limit)
+
+    async def plain_page(
+        self, *, after: Position | None, limit: int, exclude: UserId | None = None
+    ) -> Page[PlainProfile]:
+        """See `Profiles.plain_page`."""
+        where = {**_filter(None, exclude), **older_than(after)}
+        rows = await self._db.run(
+            lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
+        )
+        return Page.cut([_plain(row) for row in rows], limit)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """See `Profiles.count`."""
@@ -141,4 +173,28 @@ def _from_row(row: Row) -> Profile:
         stats=Stats(**row["stats"]),
         avatar_file_id=FileId(row["avatar_file_id"]) if row["avatar_file_id"] else None,
         cover_file_id=FileId(row["cover_file_id"]) if row["cover_file_id"] else None,
+    )
+
+
+def _plain(row: Row) -> PlainProfile:
+    preferences = row["preferences"]
+    return PlainProfile(
+        user_id=row["_id"],
+        object_id=row["object_id"],
+        username=row["username"],
+        role=row["role"],
+        display_name=row["display_name"],
+        bio=row["bio"],
+        location=row["location"],
+        genres=orjson.dumps(row["genres"]).decode(),
+        instruments=orjson.dumps(row["instruments"]).decode(),
+        **row["social_links"],
+        email_notifications=preferences["email_notifications"],
+        show_online_status=preferences["show_online_status"],
+        is_private=preferences["private_profile"],
+        avatar_file_id=row["avatar_file_id"],
+        cover_file_id=row["cover_file_id"],
+        **row["stats"],
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
     )

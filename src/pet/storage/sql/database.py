@@ -17,7 +17,7 @@ from asyncpg.exceptions import (
     TransactionRollbackError,
 )
 from tortoise import Tortoise
-from tortoise.backends.base.client import BaseDBAsyncClient, Capabilities
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.config import AppConfig, ConnectionConfig, TortoiseConfig
 from tortoise.connection import get_connection
 from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError, TransactionManagementError
@@ -30,7 +30,8 @@ from pet.domain.texts import storable_text
 from pet.storage.detached import whole
 from pet.storage.opening import CannotOpen
 from pet.storage.space import unavailable
-from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, numbered, why_it_cannot_be_opened
+from pet.storage.sql.dialects import for_postgres
+from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, why_it_cannot_be_opened
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -61,13 +62,21 @@ _DOWN = (
 )
 
 
+Record = Sequence[Any]
+"""The values of a row, in the order of the statement's columns."""
+
+
 class Reader(Protocol):
-    """What both clients have beside what Tortoise asks of them: a way for reads past its one."""
+    """What both clients have beside what Tortoise asks of them: a way for reads past its one.
 
-    capabilities: Capabilities
+    A statement is by itself, and sees what was committed before the call.
+    """
 
-    async def read(self, sql: str, values: Sequence[object]) -> list[Row]:
-        """Return all rows of one statement by itself, which sees what was committed before the call."""
+    async def read_rows(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """Return all rows of one statement."""
+
+    async def read_records(self, sql: str, values: Sequence[object]) -> Sequence[Record]:
+        """Return the values of all rows of one statement."""
 
 
 class Statements:
@@ -131,7 +140,7 @@ class Statements:
         return await self.row(inserted, *record.values()) is not None
 
     def _dialect(self, sql: str) -> str:
-        return numbered(sql) if self._is_postgres else sql
+        return for_postgres(sql) if self._is_postgres else sql
 
 
 Work = Callable[[Statements], Awaitable[T]]
@@ -156,13 +165,15 @@ class Database:
         return Database(service, reader=self._reader, running=self._running)
 
     async def rows(self, sql: str, *values: object) -> list[Row]:
-        """Return all rows of a statement by itself, in no transaction; `?` stands for a value in either dialect.
+        """Return all rows of a statement by itself, in no transaction.
+
+        `?` stands for a value in either dialect, and `IN ?` for membership in a list.
 
         Raises:
             Unavailable: the engine cannot be reached.
         """
         try:
-            return await self._reader.read(sql, [_storable(value) for value in values])
+            return await self._reader.read_rows(sql, [_storable(value) for value in values])
         except _DOWN as error:
             raise unavailable(self._service, error) from error
 
@@ -170,14 +181,16 @@ class Database:
         """Return the first row, or None."""
         return next(iter(await self.rows(sql, *values)), None)
 
-    def among(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[object]]:
-        """Return a condition that a column has one of some values, for `rows`, and what its placeholders take.
+    async def records(self, sql: str, *values: object) -> Sequence[Record]:
+        """Return all rows of a statement like `rows`, as sequences without names: for many rows of few columns.
 
-        PostgreSQL takes them all as one, so that the statement is the same for any number, and is prepared once.
+        Raises:
+            Unavailable: the engine cannot be reached.
         """
-        if self._reader.capabilities.dialect == "postgres":
-            return f"{column} = ANY(?)", ([*values],)
-        return f"{column} IN ({placeholders(values)})", values
+        try:
+            return await self._reader.read_records(sql, [_storable(value) for value in values])
+        except _DOWN as error:
+            raise unavailable(self._service, error) from error
 
     async def atomically(self, work: Work[T]) -> T:
         """Run statements in one transaction, and undo them all when the work raises.

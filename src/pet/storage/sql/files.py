@@ -73,8 +73,7 @@ class SqlFiles:
         return await self._by_id.get_many(file_ids)
 
     async def _read_by_id(self, file_ids: Sequence[FileId]) -> Mapping[FileId, MediaFile]:
-        is_wanted, values = self._db.among("file_id", file_ids)
-        rows = await self._db.rows(f"SELECT * FROM file WHERE {is_wanted}", *values)
+        rows = await self._db.rows("SELECT * FROM file WHERE file_id IN ?", [*file_ids])
         return {FileId(row["file_id"]): _from_row(row) for row in rows}
 
     async def pages(

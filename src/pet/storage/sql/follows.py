@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -112,12 +111,9 @@ class SqlFollows:
 
     async def states(self, follower_id: UserId, following_ids: Sequence[UserId]) -> Mapping[UserId, FollowState]:
         """See `Follows.states`."""
-        select = (
-            "SELECT following_id, state FROM follow WHERE follower_id = ?"
-            f" AND following_id IN ({placeholders(following_ids)})"
-        )
-        rows = await self._db.rows(select, follower_id, *following_ids)
-        return {UserId(row["following_id"]): FollowState(row["state"]) for row in rows}
+        select = "SELECT following_id, state FROM follow WHERE follower_id = ? AND following_id IN ?"
+        records = await self._db.records(select, follower_id, [*following_ids])
+        return {UserId(following_id): FollowState(state) for following_id, state in records}
 
     async def pages(
         self, user_ids: Sequence[UserId], which: FollowList, *, after: Position | None, limit: int
@@ -139,18 +135,16 @@ class SqlFollows:
 
     async def following_ids(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
         """See `Follows.following_ids`."""
-        found = await self._followed_by.get_many(user_ids)
-        return {user_id: found.get(user_id, []) for user_id in user_ids}
+        return await self._followed_by.get_many(user_ids)
 
     async def _read_followed_by(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
-        is_wanted, values = self._db.among("follower_id", user_ids)
         select = (
-            f"SELECT follower_id, following_id FROM follow WHERE {is_wanted}"
-            " AND state = ? ORDER BY follower_id DESC, created_ms DESC, object_id DESC"
+            "SELECT follower_id, following_id FROM follow WHERE follower_id IN ? AND state = ?"
+            " ORDER BY follower_id DESC, created_ms DESC, object_id DESC"
         )
-        found: dict[UserId, list[UserId]] = defaultdict(list)
-        for row in await self._db.rows(select, *values, FollowState.FOLLOWING.value):
-            found[UserId(row["follower_id"])].append(UserId(row["following_id"]))
+        found: dict[UserId, list[UserId]] = {user_id: [] for user_id in user_ids}
+        for follower_id, following_id in await self._db.records(select, [*user_ids], FollowState.FOLLOWING.value):
+            found[follower_id].append(following_id)
         return found
 
 

@@ -16,7 +16,6 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -26,6 +25,7 @@ from tortoise.backends.base.client import TransactionalDBClient
 from tortoise.connection import get_connections
 
 from pet.storage.sql.connections import ConnectionStack, Lendable
+from pet.storage.sql.dialects import for_postgres
 
 STATEMENT_SHARE = 0.9
 """The server breaks a statement off when this part of the deadline has gone: its answer, unlike silence, leaves the
@@ -95,15 +95,19 @@ class PostgresClient(AsyncpgDBClient):
         )
         return connection
 
-    async def read(self, sql: str, values: Sequence[object]) -> list[dict[str, Any]]:
+    async def read_rows(self, sql: str, values: Sequence[object]) -> list[dict[str, Any]]:
         """Return the rows of one statement by itself, prepared: one round trip.
 
         Raises:
             TimeoutError: the call, with the wait for a connection, took too long.
         """
+        return [dict(record) for record in await self.read_records(sql, values)]
+
+    async def read_records(self, sql: str, values: Sequence[object]) -> Sequence[asyncpg.Record]:
+        """Return the values of the rows of one statement, like `read_rows`."""
         self.log.debug("%s: %s", sql, values)
         async with asyncio.timeout(self._deadline) as deadline, _Loan(self._ready(), deadline) as lent:
-            return [dict(record) for record in await lent.fetch(numbered(sql), values)]
+            return await lent.fetch(for_postgres(sql), values)
 
     def acquire_connection(self) -> Any:
         """Lend a connection for one call, as a context.
@@ -168,13 +172,6 @@ class _Loan:
                 # The others are as old, and may lead to the same dead end: each would cost someone a deadline.
                 self._stack.renew()
         self._stack.give_back(self._lent)
-
-
-@lru_cache(maxsize=1000)
-def numbered(sql: str) -> str:
-    """Return a statement with PostgreSQL's `$1`, `$2` in the place of each `?`."""
-    parts = sql.split("?")
-    return parts[0] + "".join(f"${number}{part}" for number, part in enumerate(parts[1:], 1))
 
 
 def _cut_when_in_doubt(connection: asyncpg.Connection, error: BaseException) -> None:

@@ -10,6 +10,7 @@ from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
+from pet.domain.plain_profiles import PlainProfile
 from pet.domain.profiles import Edit, Preferences, Profile, SocialLinks
 from pet.domain.stats import Stats
 from pet.domain.texts import identity_key, search_words
@@ -18,6 +19,9 @@ from pet.domain.viewers import Role
 from pet.storage.coalescing import Coalescing
 from pet.storage.sql.database import Database, Row, Statements
 from pet.storage.sql.delivery import store_events
+
+_PLAIN = ", ".join(PlainProfile._fields)
+"""Columns of the table have the names of the plain values."""
 
 _LAST_BYTE = b"\xff"
 """Sorts after every word with the same beginning, so that a prefix becomes a range that the index can answer."""
@@ -30,6 +34,7 @@ class SqlProfiles:
         self._db = database.speaking_for(Service.USER)
         self._by_id = Coalescing[UserId, Profile](self._read_by_id)
         self._by_username = Coalescing[str, Profile](self._read_by_username)
+        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
@@ -39,14 +44,20 @@ class SqlProfiles:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
 
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """See `Profiles.find_plain`."""
+        return await self._plain.get(user_id)
+
+    async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        records = await self._db.records(f"SELECT {_PLAIN} FROM profile WHERE user_id IN ?", [*user_ids])
+        return {profile.user_id: profile for profile in map(PlainProfile._make, records)}
+
     async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
-        is_wanted, values = self._db.among("user_id", user_ids)
-        rows = await self._db.rows(f"SELECT * FROM profile WHERE {is_wanted}", *values)
+        rows = await self._db.rows("SELECT * FROM profile WHERE user_id IN ?", [*user_ids])
         return {UserId(row["user_id"]): _from_row(row) for row in rows}
 
     async def _read_by_username(self, username_keys: Sequence[str]) -> Mapping[str, Profile]:
-        is_wanted, values = self._db.among("username_key", username_keys)
-        rows = await self._db.rows(f"SELECT * FROM profile WHERE {is_wanted}", *values)
+        rows = await self._db.rows("SELECT * FROM profile WHERE username_key IN ?", [*username_keys])
         return {row["username_key"]: _from_row(row) for row in rows}
 
     async def page(
@@ -54,12 +65,17 @@ class SqlProfiles:
     ) -> Page[Profile]:
         """See `Profiles.page`."""
         conditions, values = _filter(search, exclude)
-        if after:
-            conditions.append("(created_ms, user_id) < (?, ?)")
-            values += [to_milliseconds(after.at), after.id]
-        select = f"SELECT * FROM profile{_where(conditions)} ORDER BY created_ms DESC, user_id DESC LIMIT ?"
-        rows = await self._db.rows(select, *values, limit + 1)
+        select, values = _newest_first("*", conditions, values, after=after, limit=limit)
+        rows = await self._db.rows(select, *values)
         return Page.cut([_from_row(row) for row in rows], limit)
+
+    async def plain_page(
+        self, *, after: Position | None, limit: int, exclude: UserId | None = None
+    ) -> Page[PlainProfile]:
+        """See `Profiles.plain_page`."""
+        conditions, values = _filter(None, exclude)
+        select, values = _newest_first(_PLAIN, conditions, values, after=after, limit=limit)
+        return Page.cut([*map(PlainProfile._make, await self._db.records(select, *values))], limit)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """See `Profiles.count`."""
@@ -137,6 +153,17 @@ def _filter(search: str | None, exclude: UserId | None) -> tuple[list[str], list
         conditions.append("user_id <> ?")
         values.append(exclude)
     return conditions, values
+
+
+def _newest_first(
+    columns: str, conditions: list[str], values: list[object], *, after: Position | None, limit: int
+) -> tuple[str, list[object]]:
+    """Return the statement that reads one row more than a page of the list, and its values."""
+    if after:
+        conditions = [*conditions, "(created_ms, user_id) < (?, ?)"]
+        values = [*values, to_milliseconds(after.at), after.id]
+    select = f"SELECT {columns} FROM profile{_where(conditions)} ORDER BY created_ms DESC, user_id DESC LIMIT ?"
+    return select, [*values, limit + 1]
 
 
 def _where(conditions: Sequence[str]) -> str:

@@ -44,8 +44,7 @@ class SqlSessions:
         return await self._by_id.get(session_id)
 
     async def _read_by_id(self, session_ids: Sequence[SessionId]) -> Mapping[SessionId, Session]:
-        is_wanted, values = self._db.among("session_id", session_ids)
-        rows = await self._db.rows(f"SELECT * FROM session WHERE {is_wanted}", *values)
+        rows = await self._db.rows("SELECT * FROM session WHERE session_id IN ?", [*session_ids])
         return {SessionId(row["session_id"]): _from_row(row) for row in rows}
 
     async def rotate(

@@ -10,12 +10,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from tortoise.backends.base.client import NestedTransactionContext, TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
-from pet.storage.sql.sqlite_reader import SqliteReader
+from pet.storage.sql.dialects import for_sqlite
+from pet.storage.sql.sqlite_reader import Found, SqliteReader
 
 
 class ImmediateSqliteClient(SqliteClient):
@@ -38,12 +40,21 @@ class ImmediateSqliteClient(SqliteClient):
             await asyncio.to_thread(_require_openable, self.filename)
         await super().create_connection(with_db)
 
-    async def read(self, sql: str, values: Sequence[object]) -> list[dict[str, Any]]:
+    async def read_rows(self, sql: str, values: Sequence[object]) -> list[dict[str, Any]]:
         """Return the rows of one statement by itself, which waits for no transaction."""
-        self.log.debug("%s: %s", sql, values)
+        names, records = await self._read(sql, values)
+        return [dict(zip(names, record, strict=True)) for record in records]
+
+    async def read_records(self, sql: str, values: Sequence[object]) -> Sequence[Sequence[Any]]:
+        """Return the values of the rows of one statement, like `read_rows`."""
+        return (await self._read(sql, values)).records
+
+    async def _read(self, sql: str, values: Sequence[object]) -> Found:
         if self._reader is None:
             self._reader = SqliteReader(self.filename, busy_timeout_ms=self.pragmas["busy_timeout"])
-        return await self._reader.read(sql, values)
+        own = for_sqlite(sql)
+        self.log.debug("%s: %s", own, values)
+        return await self._reader.read(own, [_as_json(value) for value in values])
 
     async def close(self) -> None:
         """Close both connections."""
@@ -54,6 +65,10 @@ class ImmediateSqliteClient(SqliteClient):
 
     def _in_transaction(self) -> TransactionContext:
         return _Context(_Transaction(self), self._lock)
+
+
+def _as_json(value: object) -> object:
+    return orjson.dumps(value).decode() if isinstance(value, list) else value
 
 
 def _require_openable(filename: str) -> None:

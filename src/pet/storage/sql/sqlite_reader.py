@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 STATEMENTS = 500
 """Kept prepared: lists of values make one for each of their lengths."""
@@ -23,17 +23,22 @@ STATEMENTS = 500
 HOLD_BACK_SECONDS = 0.001
 """For how long answers wait for those of the same batch: a long read must not hold up the short ones before it."""
 
-Row = dict[str, Any]
+
+class Found(NamedTuple):
+    """What a statement gave: the names of its columns, and the values of its rows."""
+
+    names: Sequence[str]
+    records: Sequence[Sequence[Any]]
 
 
 @dataclass(slots=True)
 class _Asked:
     sql: str
     values: Sequence[object]
-    answer: asyncio.Future[list[Row]]
+    answer: asyncio.Future[Found]
 
 
-_Answered = tuple[asyncio.Future[list[Row]], list[Row] | Exception]
+_Answered = tuple[asyncio.Future[Found], Found | Exception]
 
 
 class SqliteReader:
@@ -56,15 +61,15 @@ class SqliteReader:
         self._thread = Thread(target=self._work, name="pet-sqlite-reader", daemon=True)
         self._thread.start()
 
-    async def read(self, sql: str, values: Sequence[object]) -> list[Row]:
-        """Return the rows of one statement.
+    async def read(self, sql: str, values: Sequence[object]) -> Found:
+        """Return what one statement gives.
 
         Raises:
             sqlite3.Error: the file cannot be read, or the statement is wrong or writes.
         """
         if self._is_closed:
             raise sqlite3.ProgrammingError("the reader is closed")
-        answer: asyncio.Future[list[Row]] = self._loop.create_future()
+        answer: asyncio.Future[Found] = self._loop.create_future()
         self._asked.append(_Asked(sql, values, answer))
         if not self._is_reading:
             self._is_reading = True
@@ -83,13 +88,13 @@ class SqliteReader:
         self._batches.put(batch)
 
     def _take_back(self, answered: Sequence[_Answered], *, is_last: bool) -> None:
-        for answer, rows in answered:
+        for answer, outcome in answered:
             if answer.done():  # nobody waits any more
                 continue
-            if isinstance(rows, Exception):
-                answer.set_exception(rows)
+            if isinstance(outcome, Exception):
+                answer.set_exception(outcome)
             else:
-                answer.set_result(rows)
+                answer.set_result(outcome)
         if is_last:
             self._is_reading = bool(self._asked)
             if self._is_reading:
@@ -109,11 +114,10 @@ class SqliteReader:
         if self._connection:
             self._connection.close()
 
-    def _outcome(self, asked: _Asked) -> list[Row] | Exception:
+    def _outcome(self, asked: _Asked) -> Found | Exception:
         try:
             cursor = self._open().execute(asked.sql, asked.values)
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+            return Found([column[0] for column in cursor.description], cursor.fetchall())
         except Exception as error:  # noqa: BLE001 - whoever asked raises it
             return error
 
