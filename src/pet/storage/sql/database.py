@@ -104,6 +104,10 @@ class Statements:
         """Return the first row, or None."""
         return next(iter(await self.rows(sql, *values)), None)
 
+    async def records(self, sql: str, *values: object) -> Sequence[Record]:
+        """Return all rows in bulk: see `bulk.read_records`."""
+        return await read_records(self._client, sql, values)
+
     async def run(self, sql: str, *values: object) -> int:
         """Run a statement that changes rows; return how many it changed."""
         count, _ = await self._client.execute_query(self._dialect(sql), [_storable(value) for value in values])
@@ -163,7 +167,7 @@ class Database:
             Unavailable: the engine cannot be reached.
         """
         with self._translated():
-            return await read_records(get_connection(CONNECTION), sql, values)
+            return await Statements(get_connection(CONNECTION)).records(sql, *values)
 
     async def atomically(self, work: Work[T]) -> T:
         """Run statements in one transaction, and undo them all when the work raises.
