@@ -42,7 +42,8 @@ SHOWN = {"title": "Song", "owner": {"username": "person49"}, "processing": "PEND
 
 @pytest.fixture(autouse=True)
 def _nothing_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pet.upkeep.RELAY_PAUSE", timedelta(days=1))
+    for pause in ("RELAY_PAUSE", "EXPORT_PAUSE"):
+        monkeypatch.setattr(f"pet.upkeep.{pause}", timedelta(days=1))
 
 
 @pytest.fixture
