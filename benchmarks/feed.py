@@ -63,24 +63,25 @@ def comparisons(
     database: str, sizes: Sizes, plan: Plan, measure: Callable[[Case, int], Measure], parts: Parts
 ) -> Iterator[Comparison]:
     """Compare on one database, which is filled."""
-    often, authors = plan.size(40, smoke=1), f"{sizes.authors:,} authors with {TRACKS_EACH} tracks each"
+    often, rounds = plan.size(10, smoke=1), plan.rounds * plan.size(4, smoke=1)
+    authors = f"{sizes.authors:,} authors with {TRACKS_EACH} tracks each"
     yield compare(
         f"A page of the feed, {database}",
         {f"{size:,} followees": measure(reading(parts, size), often) for size in sizes.followees},
-        rounds=plan.rounds,
+        rounds=rounds,
         sizes=authors,
         goals=[Goal(f"{sizes.followees[-1]:,} followees", "ms", f"{sizes.followees[0]:,} followees", at_most=2)],
     )
     yield compare(
         f"The same by a plain merge over all followees, {database}",
-        {f"{size:,} followees": measure(merging(size), often // 4 or 1) for size in sizes.followees},
-        rounds=plan.rounds,
+        {f"{size:,} followees": measure(merging(size), often // 3 or 1) for size in sizes.followees},
+        rounds=rounds,
         sizes=authors,
     )
     yield compare(
         f"Publishing, as far as the answer waits for it, {database}",
-        {f"{size:,} followers": measure(publishing(parts, size), often // 4 or 1) for size in sizes.followers},
-        rounds=plan.rounds,
+        {f"{size:,} followers": measure(publishing(parts, size), often // 3 or 1) for size in sizes.followers},
+        rounds=rounds,
         sizes="one author with so many followers",
         goals=[Goal(f"{sizes.followers[-1]:,} followers", "ms", f"{sizes.followers[0]:,} followers", at_most=2)],
     )

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pet.logs import LogFormat, LogLevel, configure_logging
+from pet.logs import _CONTROL, _ORDINARY, _SECRET_TEXTS, LogFormat, LogLevel, configure_logging
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl-_"
 
@@ -149,6 +151,13 @@ def test_what_looks_like_a_secret_is_redacted_wherever_it_stands(text: str, writ
     own, foreign = log.lines()
     assert (own["event"], own["detail"], own["nested"]) == (written, written, [{"deep": [written]}])
     assert foreign["event"] == written
+
+
+@given(st.one_of(st.from_regex(_ORDINARY, fullmatch=True), st.text("eyJBearer-_/.:+~,1"), st.text()))
+def test_what_is_taken_for_ordinary_at_one_look_has_nothing_to_redact(text: str) -> None:
+    if _ORDINARY.fullmatch(text):
+        assert not [pattern for pattern, _ in _SECRET_TEXTS if pattern.search(text)]
+        assert not _CONTROL.search(text)
 
 
 @pytest.mark.parametrize("format", ["console", "json"])

@@ -25,7 +25,7 @@ from pet.forwarding import Network, client_address
 from pet.refusals import refusal
 
 MAX_USER_AGENT = 200
-log = structlog.get_logger("pet.access")
+log = logging.getLogger("pet.access")
 failures = logging.getLogger("pet.edge")
 
 
@@ -105,7 +105,8 @@ class Edge:
             await refusal(message, HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, observed)
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
+            facts = {"method": scope["method"], "path": scope["path"], "status": status, "ms": milliseconds}
+            log.info("request", extra=facts)
 
 
 def _bounded(scope: Scope, receive: Receive, limit: int) -> Receive:

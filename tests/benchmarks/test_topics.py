@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
 import sys
 
 import pytest
 from benchmarks.run import HERE, TOPICS
+
+from tests.benchmarks.wrk import require_wrk
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +26,3 @@ async def test_a_topic_runs(topic: str) -> None:
     said, complaints = await process.communicate()
     assert (process.returncode, complaints.decode()) == (0, "")
     assert re.search(r"^    \S.* 1\.00 \(1\.00-1\.00\) ", said.decode(), re.MULTILINE), said.decode()
-
-
-def require_wrk() -> None:
-    """Skip the test where there is no wrk, but never where CI should have seen to it."""
-    if shutil.which("wrk") is None and os.environ.get("CI") == "true":
-        pytest.fail("There is no wrk; `make wrk` installs it.")
-    if shutil.which("wrk") is None:
-        pytest.skip("There is no wrk; `make wrk` installs it.")
