@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import asyncpg
 from tests.engines.postgres import TEMPLATE, PostgresServer, running_postgres
 
 from benchmarks.measuring import network
 from benchmarks.measuring.network import Network
+from pet.storage.sql.database import apply_migrations
 
 STEP = 20_000
 """Rows that are made and sent at once: a million follows need not be in memory."""
@@ -44,6 +47,20 @@ def filled(server: PostgresServer, name: str, size: Network) -> Filled:
     tables = [(table, columns, rows(size)) for table, columns, rows in network.TABLES]
     asyncio.run(_copy(url, tables))
     return Filled(url, size)
+
+
+def fill_file(path: Path, size: Network) -> None:
+    """Make a SQLite file with PET's tables and a network."""
+    asyncio.run(apply_migrations(f"sqlite://{path}"))
+    with closing(sqlite3.connect(path)) as file:
+        for table, columns, rows in network.TABLES:
+            names = columns.split()
+            file.executemany(
+                f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+                rows(size),
+            )
+        file.commit()
+        file.execute("ANALYZE")
 
 
 async def _copy(url: str, tables: Sequence[tuple[str, str, Iterable[tuple[object, ...]]]]) -> None:

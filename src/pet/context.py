@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cached_property
 
 from pet.domain.errors import Unauthenticated
 from pet.domain.ids import UserId, parse_uuid
@@ -28,6 +27,7 @@ class Context:
         self.connection_params: dict[str, object] | None = None
         self._identity = identity
         self._authorizations: list[str] = []
+        self._loaders: Loaders | None = None
         self.deadline: float | None = None
         """When nothing more may begin, by the event loop's clock; None where there is no such limit."""
 
@@ -80,14 +80,16 @@ class Context:
             raise Unauthenticated(_LOG_IN)
         return self.viewer
 
-    @cached_property
+    @property
     def loaders(self) -> Loaders:
         """This request's loaders, which see with the viewer's eyes."""
-        return Loaders(self.services, self.viewer)
+        if self._loaders is None:
+            self._loaders = Loaders(self.services, self.viewer)
+        return self._loaders
 
     def forget_loaded(self) -> None:
         """Drop what the loaders remember: after a write it is old, and a streamed list must not stay in memory."""
-        self.__dict__.pop("loaders", None)
+        self._loaders = None
 
     @property
     def is_overdue(self) -> bool:

@@ -102,9 +102,11 @@ async def test_plain_values_are_those_of_the_same_page(store: Store) -> None:
         page = await store.profiles.page(after=None, limit=limit, exclude=exclude)
         plain = await store.profiles.plain_page(after=None, limit=limit, exclude=exclude)
         assert [whole(person) for person in plain.items] == list(page.items)
+        assert [await store.profiles.find_plain(person.user_id) for person in plain.items] == list(plain.items)
         assert [person.position for person in plain.items] == [position(profile) for profile in page.items]
         onwards = await store.profiles.plain_page(after=plain.items[0].position, limit=2, exclude=exclude)
         assert (plain.has_next, onwards.items[0]) == (limit == 2 and exclude is None, plain.items[1])
+    assert await store.profiles.find_plain(UserId("nobody")) is None
 
 
 def whole(plain: PlainProfile) -> Profile:

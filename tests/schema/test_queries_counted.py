@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +11,7 @@ from graphql import GraphQLObjectType
 
 from pet.domain.ids import UserId
 from pet.schema.root import build_schema
-from pet.storage.sql.bulk import Record
-from pet.storage.sql.database import Row, Statements
+from pet.storage.sql.database import Database, Statements
 from tests.conftest import Person, Service
 from tests.schema.operations import DOCUMENT
 from tests.schema.seeding import Seeds
@@ -50,23 +49,16 @@ def _nothing_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that is run, in order."""
     seen: list[str] = []
-    rows, records, run = Statements.rows, Statements.records, Statements.run
 
-    async def counted_rows(self: Statements, sql: str, *values: object) -> list[Row]:
-        seen.append(sql[:100])
-        return await rows(self, sql, *values)
+    def counted(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def noted(self: object, sql: str, *values: object) -> Any:
+            seen.append(sql[:100])
+            return await method(self, sql, *values)
 
-    async def counted_records(self: Statements, sql: str, *values: object) -> Sequence[Record]:
-        seen.append(sql[:100])
-        return await records(self, sql, *values)
+        return noted
 
-    async def counted_run(self: Statements, sql: str, *values: object) -> int:
-        seen.append(sql[:100])
-        return await run(self, sql, *values)
-
-    monkeypatch.setattr(Statements, "rows", counted_rows)
-    monkeypatch.setattr(Statements, "records", counted_records)
-    monkeypatch.setattr(Statements, "run", counted_run)
+    for kind, name in ((Database, "rows"), (Database, "records"), (Statements, "rows"), (Statements, "run")):
+        monkeypatch.setattr(kind, name, counted(getattr(kind, name)))
     return seen
 
 

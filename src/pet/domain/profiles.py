@@ -131,6 +131,9 @@ class Profiles(Protocol):
     ) -> Page[PlainProfile]:
         """Return the same page in plain values."""
 
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """Return a profile in plain values, or None."""
+
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """Return how many profiles the same list has as a whole."""
 
@@ -176,6 +179,10 @@ class ProfileService:
     ) -> Page[PlainProfile]:
         """Return everyone in plain values, newest first."""
         return await self._profiles.plain_page(after=after, limit=limit, exclude=exclude)
+
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """Return a profile in plain values, or None."""
+        return await self._profiles.find_plain(user_id)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """Return how many people the same list has as a whole."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
@@ -27,7 +29,6 @@ def from_milliseconds(milliseconds: int) -> datetime:
     """Return the UTC moment of whole milliseconds since the Unix epoch.
 
     Raises:
-        OverflowError, ValueError, OSError: the number is no date.
+        OverflowError: the number is no date.
     """
-    seconds, fraction = divmod(milliseconds, 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=fraction * 1000)
+    return _EPOCH + timedelta(milliseconds=milliseconds)

@@ -38,12 +38,13 @@ async def all_profiles(request: Request, call: DirectCall) -> Response:
 
     async def read(after: Position | None, limit: int) -> JsonPage:
         people = await everyone.people(call, after=after, limit=limit, exclude=exclude)
-        return JsonPage(_profiles_json(call, people), people.next)
+        return JsonPage(people_json(call, people), people.next)
 
     return await list_response(request, Asked.by(request, "profiles"), read, before=b'{"success":true,"profiles":')
 
 
-def _profiles_json(call: DirectCall, people: People) -> Iterator[Json]:
+def people_json(call: DirectCall, people: People) -> Iterator[Json]:
+    """Render people in the list's order, each as IUserProfile."""
     links, viewer = call.context.services.links, call.context.viewer
     own_id = viewer.user_id if viewer else None
     for person in people.page.items:

@@ -19,9 +19,10 @@ from pet.openapi.operations import Described, Link, Token, answers
 from pet.rest_compat import shapes
 from pet.rest_compat.bodies import Body, read_body, user_id_in
 from pet.rest_compat.envelopes import Asked, list_response, present, success
+from pet.rest_compat.everyone import people_json
 from pet.rest_compat.files import file_json
 from pet.rest_compat.lists import JsonPage, ReadPage, next_position
-from pet.schema import files, follows, profile_changes, profiles
+from pet.schema import everyone, files, follows, profile_changes, profiles
 from pet.schema.call import DirectCall
 from pet.schema.profile_changes import PreferencesInput, SocialLinksInput, UpdateProfileInput
 from pet.schema.profiles import ProfileBy
@@ -39,8 +40,11 @@ NEXT = (
 @Described("Get a profile by id", answer=answers(data=shapes.Profile), refused=(NotFound,), links=NEXT)
 async def by_id(request: Request, call: DirectCall) -> Response:
     """2.1."""
-    view = await _view(call, ProfileBy(user_id=strawberry.ID(request.path_params["id"])))
-    return success(data=(await profiles_json(call, [view]))[0])
+    user_id = parse_uuid(request.path_params["id"])
+    people = await everyone.person(call, UserId(user_id)) if user_id else None
+    if people is None:
+        raise NotFound("User not found")
+    return success(data=next(people_json(call, people)))
 
 
 @Described("Get a profile by username", answer=answers(data=shapes.Profile), refused=(NotFound,), links=NEXT)

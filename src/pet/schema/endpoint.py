@@ -61,8 +61,9 @@ UNFORESEEN = 1011
 
 async def open_context(connection: HTTPConnection) -> Context:
     """Make the context of a request or of a WebSocket: both fronts use this one way."""
-    state = connection.state
-    return await Context.open(state.services, state.client, connection.headers.getlist("authorization"))
+    state, headers = connection.scope["state"], connection.scope["headers"]
+    authorizations = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+    return await Context.open(state["services"], state["client"], authorizations)
 
 
 class OpenRequest(StarletteRequestAdapter):

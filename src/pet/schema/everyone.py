@@ -1,4 +1,4 @@
-"""Everyone, for the legacy list that is complete: profiles in plain values, with whom each follows."""
+"""Everyone, for the legacy list that is complete, and one of them: plain values, with whom each follows."""
 
 from __future__ import annotations
 
@@ -31,8 +31,21 @@ class People:
 
 async def people(info: Info, *, after: Position | None, limit: int, exclude: UserId | None) -> People:
     """Return up to so many people, the newest first; fewer where they follow very many."""
+    services = info.context.services
+    return await _seen(
+        info, _not_too_many_follows(await services.profiles.plain_page(after=after, limit=limit, exclude=exclude))
+    )
+
+
+async def person(info: Info, user_id: UserId) -> People | None:
+    """Return one of them, by themselves; None when there is no such person."""
+    _ = info.context.viewer  # a bad token is refused whoever is asked for
+    found = await info.context.services.profiles.find_plain(user_id)
+    return await _seen(info, Page([found], has_next=False)) if found else None
+
+
+async def _seen(info: Info, page: Page[PlainProfile]) -> People:
     services, viewer = info.context.services, info.context.viewer
-    page = _not_too_many_follows(await services.profiles.plain_page(after=after, limit=limit, exclude=exclude))
     cards_only = await services.visibility.cards_only(viewer, page.items)
     open_ids = [person.user_id for person in page.items if person.user_id not in cards_only]
     following = await services.follows.following_ids(open_ids) if open_ids else {}

@@ -14,14 +14,19 @@ from pathlib import Path
 from typing import ParamSpec
 
 import pytest
+from tests.contract_suites.conftest import sql_store
+from tests.contract_suites.scene import editing
 from tortoise import Tortoise
+from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
 from tortoise.migrations.autodetector import MigrationAutodetector
 
 from pet.domain.errors import Service, Unavailable
 from pet.storage.sql.database import (
+    CONNECTION,
     DESIGN,
     Database,
+    Row,
     Statements,
     apply_migrations,
     is_migrated,
@@ -132,8 +137,10 @@ async def test_the_migrations_lead_to_the_declared_tables() -> None:
 
 
 async def test_the_database_is_durable_and_shared(database: Database, path: Path) -> None:
-    pragmas = [await database.row(f"PRAGMA {name}") for name in ("synchronous", "journal_mode", "busy_timeout")]
-    assert [next(iter(row.values())) for row in pragmas if row] == [2, "wal", 5000]
+    names = ("synchronous", "journal_mode", "busy_timeout")
+    writes = [await database.atomically(partial(Statements.row, sql=f"PRAGMA {name}")) for name in names]
+    reads = [await database.row(f"PRAGMA {name}") for name in names[1:]]
+    assert [next(iter(row.values())) for row in [*writes, *reads] if row] == [2, "wal", 5000, "wal", 5000]
 
 
 async def test_a_transaction_is_undone_when_its_work_raises(database: Database) -> None:
@@ -217,6 +224,53 @@ async def test_a_transaction_that_reads_first_is_not_refused_for_what_another_pr
     assert await noted(database) == ["other", "own"]
 
 
+async def test_a_read_waits_for_no_transaction_and_sees_what_is_committed(database: Database) -> None:
+    async def work(sql: Statements) -> None:
+        await note(sql, "new")
+        assert await noted(database) == []
+
+    await database.atomically(work)
+    assert await noted(database) == ["new"]
+
+
+async def test_fifty_people_asked_for_at_once_are_three_statements(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = sql_store(database)
+    people = [await store.profile(f"user{number}") for number in range(50)]
+    statements: list[str] = []
+    rows = Database.rows
+
+    async def counted(self: Database, sql: str, *values: object) -> list[Row]:
+        statements.append(sql)
+        return await rows(self, sql, *values)
+
+    monkeypatch.setattr(Database, "rows", counted)
+    found = await asyncio.gather(*(store.profiles.get_many([user_id]) for user_id in people))
+    assert [list(each) for each in found] == [[user_id] for user_id in people]
+    assert statements == ["SELECT * FROM profile WHERE user_id IN ?"] * 3
+
+
+async def test_whoever_asks_after_an_edit_is_told_of_it_however_many_are_reading(database: Database) -> None:
+    store = sql_store(database)
+    ann = await store.profile("ann")
+
+    async def read() -> str | None:
+        return (await store.profiles.get_many([ann]))[ann].bio
+
+    for bio in map(str, range(5)):
+        reading = [asyncio.create_task(read()) for _ in range(20)]
+        await store.profiles.edit(ann, editing(bio=bio))
+        assert await asyncio.gather(*(read() for _ in range(20))) == [bio] * 20
+        await asyncio.gather(*reading)
+
+
+async def test_a_read_cannot_write(database: Database) -> None:
+    with pytest.raises(Unavailable):
+        await database.rows("INSERT INTO blob_reservation VALUES ('a', 0) RETURNING 1 AS inserted")
+    assert await noted(database) == []
+
+
 async def test_a_transaction_waits_for_another_process(database: Database, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -232,7 +286,7 @@ async def test_a_transaction_waits_for_another_process(database: Database, path:
 async def test_a_lock_that_lasts_is_an_engine_that_is_down_and_frees_the_connection(
     database: Database, path: Path
 ) -> None:
-    await database.rows("PRAGMA busy_timeout = 1")
+    await get_connection(CONNECTION).execute_query("PRAGMA busy_timeout = 1")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for _ in range(2):

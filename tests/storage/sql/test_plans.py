@@ -42,6 +42,7 @@ IN_ORDER: dict[str, Read] = {
     "plain_people_onwards": lambda s: s.profiles.plain_page(after=HERE, limit=20),
     "people_but_one": lambda s: s.profiles.page(after=HERE, limit=20, exclude=ANN),
     "people_by_id": lambda s: s.profiles.get_many([ANN, BOB]),
+    "plain_person": lambda s: s.profiles.find_plain(ANN),
     "person_by_name": lambda s: s.profiles.find_by_username("ann"),
     "tracks": lambda s: s.files.pages([ANN, BOB], FileList.TRACKS, after=HERE, limit=20),
     "audio": lambda s: s.files.pages([ANN, BOB], FileList.AUDIO, after=None, limit=20),

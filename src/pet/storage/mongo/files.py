@@ -13,6 +13,7 @@ from pet.domain.files import FileList, FileType, MediaFile, removal_of
 from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import to_milliseconds
+from pet.storage.coalescing import Coalescing
 from pet.storage.mongo.database import Database, Filter, Operations, Row
 from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import (
@@ -39,6 +40,7 @@ class MongoFiles:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.MEDIA)
+        self._by_id = Coalescing[FileId, MediaFile](self._read_by_id)
 
     async def reserve(self, blob_keys: Sequence[str], at: datetime) -> None:
         """See `Files.reserve`."""
@@ -77,6 +79,9 @@ class MongoFiles:
 
     async def get_many(self, file_ids: Sequence[FileId]) -> Mapping[FileId, MediaFile]:
         """See `Files.get_many`."""
+        return await self._by_id.get_many(file_ids)
+
+    async def _read_by_id(self, file_ids: Sequence[FileId]) -> Mapping[FileId, MediaFile]:
         where = {"_id": {"$in": file_ids}}
         files = [_from_row(row) for row in await self._db.run(lambda mongo: mongo.rows(FileDocument, where))]
         return {file.file_id: file for file in files}

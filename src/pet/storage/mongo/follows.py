@@ -11,6 +11,7 @@ from pet.domain.events import Event
 from pet.domain.follows import UNDER_FOLLOWERS_CONTROL, Follow, FollowList, FollowState, Make, ending_of
 from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
+from pet.storage.coalescing import Coalescing
 from pet.storage.mongo.database import Database, Operations, Row
 from pet.storage.mongo.delivery import store_event, store_events
 from pet.storage.mongo.documents import LOCK, FollowDocument, ProfileDocument
@@ -34,6 +35,7 @@ class MongoFollows:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.SOCIAL)
+        self._followed_by = Coalescing[UserId, Sequence[UserId]](self._read_followed_by, most=100)
 
     async def add(self, follower_id: UserId, following_id: UserId, make: Make) -> tuple[Follow, Sequence[Event]]:
         """See `Follows.add`."""
@@ -132,6 +134,9 @@ class MongoFollows:
 
     async def following_ids(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
         """See `Follows.following_ids`."""
+        return await self._followed_by.get_many(user_ids)
+
+    async def _read_followed_by(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
         where = {"follower_id": {"$in": user_ids}, "state": FollowState.FOLLOWING.value}
         fields = {"_id": 0, "follower_id": 1, "following_id": 1}
         sort = {"follower_id": -1, "created_ms": -1, "_id": -1}

@@ -17,6 +17,7 @@ from pet.domain.stats import Stats
 from pet.domain.texts import identity_key, search_words
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Role
+from pet.storage.coalescing import Coalescing
 from pet.storage.mongo.database import Database, Operations, Row
 from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import LOCK, FileDocument, ProfileDocument, fields_of
@@ -32,19 +33,37 @@ class MongoProfiles:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.USER)
+        self._by_id = Coalescing[UserId, Profile](self._read_by_id)
+        self._by_username = Coalescing[str, Profile](self._read_by_username)
+        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
-        where = {"_id": {"$in": user_ids}}
-        rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN))
-        profiles = [_from_row(row) for row in rows]
-        return {profile.user_id: profile for profile in profiles}
+        return await self._by_id.get_many(user_ids)
 
     async def find_by_username(self, username: str) -> Profile | None:
         """See `Profiles.find_by_username`."""
-        where = {"username_key": identity_key(username)}
-        row = await self._db.run(lambda mongo: mongo.row(ProfileDocument, where, fields=_SHOWN))
-        return _from_row(row) if row else None
+        return await self._by_username.get(identity_key(username))
+
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """See `Profiles.find_plain`."""
+        return await self._plain.get(user_id)
+
+    async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        return {UserId(row["_id"]): _plain(row) for row in await self._rows(user_ids)}
+
+    async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
+        return {UserId(row["_id"]): _from_row(row) for row in await self._rows(user_ids)}
+
+    async def _rows(self, user_ids: Sequence[UserId]) -> Sequence[Row]:
+        where = {"_id": {"$in": user_ids}}
+        return await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN))
+
+    async def _read_by_username(self, username_keys: Sequence[str]) -> Mapping[str, Profile]:
+        where = {"username_key": {"$in": username_keys}}
+        fields = {**_SHOWN, "username_key": 1}
+        rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=fields))
+        return {row["username_key"]: _from_row(row) for row in rows}
 
     async def page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from asyncpg.exceptions import (
     InterfaceError,
@@ -30,7 +30,7 @@ from pet.domain.texts import storable_text
 from pet.storage.detached import whole
 from pet.storage.opening import CannotOpen
 from pet.storage.space import unavailable
-from pet.storage.sql.bulk import Record, read_records
+from pet.storage.sql.dialects import for_postgres
 from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, why_it_cannot_be_opened
 
 T = TypeVar("T")
@@ -60,6 +60,23 @@ _DOWN = (
     InterfaceError,
     sqlite3.Error,
 )
+
+
+Record = Sequence[Any]
+"""The values of a row, in the order of the statement's columns."""
+
+
+class Reader(Protocol):
+    """What both clients have beside what Tortoise asks of them: a way for reads past its one.
+
+    A statement is by itself, and sees what was committed before the call.
+    """
+
+    async def read_rows(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """Return all rows of one statement."""
+
+    async def read_records(self, sql: str, values: Sequence[object]) -> Sequence[Record]:
+        """Return the values of all rows of one statement."""
 
 
 class Statements:
@@ -104,10 +121,6 @@ class Statements:
         """Return the first row, or None."""
         return next(iter(await self.rows(sql, *values)), None)
 
-    async def records(self, sql: str, *values: object) -> Sequence[Record]:
-        """Return all rows in bulk: see `bulk.read_records`."""
-        return await read_records(self._client, sql, values)
-
     async def run(self, sql: str, *values: object) -> int:
         """Run a statement that changes rows; return how many it changed."""
         count, _ = await self._client.execute_query(self._dialect(sql), [_storable(value) for value in values])
@@ -127,10 +140,7 @@ class Statements:
         return await self.row(inserted, *record.values()) is not None
 
     def _dialect(self, sql: str) -> str:
-        if not self._is_postgres:
-            return sql
-        parts = sql.split("?")
-        return parts[0] + "".join(f"${number}{part}" for number, part in enumerate(parts[1:], 1))
+        return for_postgres(sql) if self._is_postgres else sql
 
 
 Work = Callable[[Statements], Awaitable[T]]
@@ -139,35 +149,48 @@ Work = Callable[[Statements], Awaitable[T]]
 class Database:
     """An open database, speaking for one service of the legacy document when it has to say that it is down."""
 
-    def __init__(self, service: Service = Service.USER, *, running: set[asyncio.Task[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        service: Service = Service.USER,
+        *,
+        reader: Reader | None = None,
+        running: set[asyncio.Task[Any]] | None = None,
+    ) -> None:
         self._service = service
+        self._reader = reader or cast("Reader", get_connection(CONNECTION))
         self._running: set[asyncio.Task[Any]] = set() if running is None else running
 
     def speaking_for(self, service: Service) -> Database:
         """Return the same database for another service's adapters."""
-        return Database(service, running=self._running)
+        return Database(service, reader=self._reader, running=self._running)
 
     async def rows(self, sql: str, *values: object) -> list[Row]:
-        """Return all rows of a statement; `?` stands for a value in either dialect.
+        """Return all rows of a statement by itself, in no transaction.
+
+        `?` stands for a value in either dialect, and `IN ?` for membership in a list.
 
         Raises:
             Unavailable: the engine cannot be reached.
         """
-        with self._translated():
-            return await Statements(get_connection(CONNECTION)).rows(sql, *values)
+        try:
+            return await self._reader.read_rows(sql, [_storable(value) for value in values])
+        except _DOWN as error:
+            raise unavailable(self._service, error) from error
 
     async def row(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
         return next(iter(await self.rows(sql, *values)), None)
 
     async def records(self, sql: str, *values: object) -> Sequence[Record]:
-        """Return all rows of a statement in bulk: as sequences, without their names. `IN ?` takes a list.
+        """Return all rows of a statement like `rows`, as sequences without names: for many rows of few columns.
 
         Raises:
             Unavailable: the engine cannot be reached.
         """
-        with self._translated():
-            return await Statements(get_connection(CONNECTION)).records(sql, *values)
+        try:
+            return await self._reader.read_records(sql, [_storable(value) for value in values])
+        except _DOWN as error:
+            raise unavailable(self._service, error) from error
 
     async def atomically(self, work: Work[T]) -> T:
         """Run statements in one transaction, and undo them all when the work raises.
@@ -236,7 +259,9 @@ def _storable(value: object) -> object:
 
     An id of a request may still hold it, and is then nobody's.
     """
-    return storable_text(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return storable_text(value)
+    return [storable_text(each) for each in value] if isinstance(value, list) else value
 
 
 def in_steps(values: Sequence[T]) -> Iterator[Sequence[T]]:

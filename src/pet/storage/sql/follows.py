@@ -10,6 +10,7 @@ from pet.domain.events import Event
 from pet.domain.follows import UNDER_FOLLOWERS_CONTROL, Follow, FollowList, FollowState, Make, ending_of
 from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
+from pet.storage.coalescing import Coalescing
 from pet.storage.rows import follow_of, follow_values
 from pet.storage.sql.database import Database, Row, Statements, placeholders
 from pet.storage.sql.delivery import store_event, store_events
@@ -34,6 +35,7 @@ class SqlFollows:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.SOCIAL)
+        self._followed_by = Coalescing[UserId, Sequence[UserId]](self._read_followed_by, most=100)
 
     async def add(self, follower_id: UserId, following_id: UserId, make: Make) -> tuple[Follow, Sequence[Event]]:
         """See `Follows.add`."""
@@ -133,6 +135,9 @@ class SqlFollows:
 
     async def following_ids(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
         """See `Follows.following_ids`."""
+        return await self._followed_by.get_many(user_ids)
+
+    async def _read_followed_by(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
         select = (
             "SELECT follower_id, following_id FROM follow WHERE follower_id IN ? AND state = ?"
             " ORDER BY follower_id DESC, created_ms DESC, object_id DESC"

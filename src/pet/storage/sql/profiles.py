@@ -16,7 +16,8 @@ from pet.domain.stats import Stats
 from pet.domain.texts import identity_key, search_words
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Role
-from pet.storage.sql.database import Database, Row, Statements, placeholders
+from pet.storage.coalescing import Coalescing
+from pet.storage.sql.database import Database, Row, Statements
 from pet.storage.sql.delivery import store_events
 
 _PLAIN = ", ".join(PlainProfile._fields)
@@ -31,17 +32,33 @@ class SqlProfiles:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.USER)
+        self._by_id = Coalescing[UserId, Profile](self._read_by_id)
+        self._by_username = Coalescing[str, Profile](self._read_by_username)
+        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
-        select = f"SELECT * FROM profile WHERE user_id IN ({placeholders(user_ids)})"
-        profiles = (_from_row(row) for row in await self._db.rows(select, *user_ids))
-        return {profile.user_id: profile for profile in profiles}
+        return await self._by_id.get_many(user_ids)
 
     async def find_by_username(self, username: str) -> Profile | None:
         """See `Profiles.find_by_username`."""
-        row = await self._db.row("SELECT * FROM profile WHERE username_key = ?", identity_key(username))
-        return _from_row(row) if row else None
+        return await self._by_username.get(identity_key(username))
+
+    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
+        """See `Profiles.find_plain`."""
+        return await self._plain.get(user_id)
+
+    async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        records = await self._db.records(f"SELECT {_PLAIN} FROM profile WHERE user_id IN ?", [*user_ids])
+        return {profile.user_id: profile for profile in map(PlainProfile._make, records)}
+
+    async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
+        rows = await self._db.rows("SELECT * FROM profile WHERE user_id IN ?", [*user_ids])
+        return {UserId(row["user_id"]): _from_row(row) for row in rows}
+
+    async def _read_by_username(self, username_keys: Sequence[str]) -> Mapping[str, Profile]:
+        rows = await self._db.rows("SELECT * FROM profile WHERE username_key IN ?", [*username_keys])
+        return {row["username_key"]: _from_row(row) for row in rows}
 
     async def page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None

@@ -7,20 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from tortoise.backends.base.client import NestedTransactionContext, TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
+from pet.storage.sql.dialects import for_sqlite
+from pet.storage.sql.sqlite_reader import Found, SqliteReader
+
 
 class ImmediateSqliteClient(SqliteClient):
-    """One connection whose transactions take the write lock when they begin.
+    """One connection whose transactions take the write lock when they begin, and one that reads.
 
     A transaction that first reads and then writes is refused at once, without waiting, when another process has written
     in between. One that begins with the lock waits for its turn instead.
     """
+
+    def __init__(self, file_path: str, **kwargs: Any) -> None:
+        super().__init__(file_path, **kwargs)
+        self._reader: SqliteReader | None = None
 
     async def create_connection(self, with_db: bool) -> None:
         """Connect; a file that cannot be opened is found out first.
@@ -31,8 +40,35 @@ class ImmediateSqliteClient(SqliteClient):
             await asyncio.to_thread(_require_openable, self.filename)
         await super().create_connection(with_db)
 
+    async def read_rows(self, sql: str, values: Sequence[object]) -> list[dict[str, Any]]:
+        """Return the rows of one statement by itself, which waits for no transaction."""
+        names, records = await self._read(sql, values)
+        return [dict(zip(names, record, strict=True)) for record in records]
+
+    async def read_records(self, sql: str, values: Sequence[object]) -> Sequence[Sequence[Any]]:
+        """Return the values of the rows of one statement, like `read_rows`."""
+        return (await self._read(sql, values)).records
+
+    async def _read(self, sql: str, values: Sequence[object]) -> Found:
+        if self._reader is None:
+            self._reader = SqliteReader(self.filename, busy_timeout_ms=self.pragmas["busy_timeout"])
+        own = for_sqlite(sql)
+        self.log.debug("%s: %s", own, values)
+        return await self._reader.read(own, [_as_json(value) for value in values])
+
+    async def close(self) -> None:
+        """Close both connections."""
+        reader, self._reader = self._reader, None
+        if reader:
+            await reader.close()
+        await super().close()
+
     def _in_transaction(self) -> TransactionContext:
         return _Context(_Transaction(self), self._lock)
+
+
+def _as_json(value: object) -> object:
+    return orjson.dumps(value).decode() if isinstance(value, list) else value
 
 
 def _require_openable(filename: str) -> None:

@@ -1,0 +1,24 @@
+"""How the same statement is written for either database: `?` stands for a value, `IN ?` for membership in a list.
+
+A list that is one value keeps the text of its statement, which is prepared once for all lengths. Texts are made once.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+TEXTS = 1000
+"""Remembered at most: statements are few, but lists of rows in them come in many lengths."""
+
+
+@lru_cache(maxsize=TEXTS)
+def for_postgres(sql: str) -> str:
+    """Number the placeholders."""
+    first, *others = sql.replace("IN ?", "= ANY(?)").split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
+
+
+@lru_cache(maxsize=TEXTS)
+def for_sqlite(sql: str) -> str:
+    """Take lists as JSON."""
+    return sql.replace("IN ?", "IN (SELECT value FROM json_each(?))")
