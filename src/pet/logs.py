@@ -48,9 +48,8 @@ _SECRET_TEXTS = (
     (re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), REDACTED),
 )
 
-_ORDINARY = re.compile(r"(?!.*eyJ)[\w/.:,+~-]*")
-"""What no pattern above finds anything in, because each of them needs another character, or the beginning of a JWT.
-Most texts are of that kind, a request's id and path among them, and one look costs a tenth of looking for all those."""
+# Each of those patterns needs one of these, in lower case. Most texts of most lines have none, and are not searched.
+_MARKS = ("bearer", "eyj", "://", "=", "$argon2", "@", "%40")
 
 # Tab and line feed are harmless; the others can rewrite what a terminal shows.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -182,8 +181,11 @@ def _plain_items(key: str, items: Iterable[object], *, depth: int) -> object:
 
 
 def _plain_text(text: str) -> str:
-    if _ORDINARY.fullmatch(text):
-        return text
-    for pattern, replacement in _SECRET_TEXTS:
-        text = pattern.sub(replacement, text)
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    if _is_marked(text):
+        for pattern, replacement in _SECRET_TEXTS:
+            text = pattern.sub(replacement, text)
+    return text if text.isprintable() else _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def _is_marked(text: str) -> bool:
+    return any(map(text.lower().__contains__, _MARKS))
