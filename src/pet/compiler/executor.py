@@ -22,6 +22,7 @@ from pet.memory_cache import MemoryCache
 
 ExecutorName = Literal["compiled", "graphql-core"]
 Result = ExecutionResult | Awaitable[ExecutionResult]
+Made = list[dict[str, Any]]
 Waiting = list[tuple[Coroutine[Any, Any, Any], Complete, dict[str, Any], str]]
 """What has to be awaited; what completes it; the object and the key where it belongs."""
 
@@ -34,9 +35,6 @@ BYTES_OF_A_CHARACTER = 400
 
 @dataclass(slots=True)
 class _Seen:
-    """A document that is kept as long as what was made of it, so that its id is its own."""
-
-    document: DocumentNode
     operation: Operation | None = None
     is_new: bool = True
 
@@ -54,7 +52,7 @@ class Executor:
         self._strawberry_schema = strawberry_schema
         self.compiled_runs = 0
         self.fallback_runs = 0
-        self._seen: MemoryCache[tuple[int, str | None], _Seen] = MemoryCache(CACHE_BYTES)
+        self._seen: MemoryCache[tuple[str, str | None], _Seen] = MemoryCache(CACHE_BYTES)
 
     def execute(
         self,
@@ -103,12 +101,12 @@ class Executor:
 
     def _operation(self, schema: GraphQLSchema, document: DocumentNode, name: str | None) -> Operation | None:
         """Return an operation that came before: to compile what comes once would cost more than it saves."""
-        key = id(document), name
+        if document.loc is None:
+            return None
+        key = document.loc.source.body, name
         seen = self._seen.get(key)
         if seen is None:
-            if document.loc:
-                size = BYTES_OF_A_CHARACTER * len(document.loc.source.body)
-                self._seen.add(key, _Seen(document), size_bytes=size)
+            self._seen.add(key, _Seen(), size_bytes=BYTES_OF_A_CHARACTER * len(key[0]))
             return None
         if seen.is_new:
             seen.is_new = False
@@ -123,6 +121,8 @@ class Executor:
             arguments = [make(run) for make in program.arguments]
             data = program.complete(run.root_value, arguments, waiting)
         except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells where
+            data = None
+        if data is None:
             _close(waiting)
             variant.failed()
             return interpret()
@@ -131,20 +131,14 @@ class Executor:
         return self._succeeded(variant, data)
 
     async def _awaited(
-        self,
-        variant: Variant,
-        data: dict[str, Any],
-        arguments: list[dict[str, Any]],
-        waiting: Waiting,
-        interpret: Callable[[], Result],
+        self, variant: Variant, data: dict[str, Any], arguments: Made, waiting: Waiting, interpret: Callable[[], Result]
     ) -> ExecutionResult:
-        try:
+        with suppress(Exception):  # graphql-core meets it again, and tells where
             await _complete_all(waiting, arguments)
-        except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells where
-            variant.failed()
-            result = interpret()
-            return result if isinstance(result, ExecutionResult) else await result
-        return self._succeeded(variant, data)
+            return self._succeeded(variant, data)
+        variant.failed()
+        result = interpret()
+        return result if isinstance(result, ExecutionResult) else await result
 
     def _succeeded(self, variant: Variant, data: dict[str, Any]) -> ExecutionResult:
         variant.succeeded()
@@ -152,7 +146,7 @@ class Executor:
         return ExecutionResult(data, None)
 
 
-async def _complete_all(waiting: Waiting, arguments: list[dict[str, Any]]) -> None:
+async def _complete_all(waiting: Waiting, arguments: Made) -> None:
     """Await side by side, as graphql-core does, so that loaders batch; a first failure ends the others."""
     if len(waiting) == 1:
         await _complete(*waiting[0], arguments)
@@ -165,7 +159,7 @@ async def _complete(
     complete: Complete,
     target: dict[str, Any],
     key: str,
-    arguments: list[dict[str, Any]],
+    arguments: Made,
 ) -> None:
     waiting = Waiting()
     value = await coroutine
