@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,12 @@ def schema() -> ZooSchema:
 
 
 async def run(
-    schema: ZooSchema, query: str, *, times: int = 2, context: Context | None = None, **variables: object
+    schema: ZooSchema,
+    query: str,
+    variables: dict[str, Any] | None = None,
+    *,
+    times: int = 2,
+    context: Context | None = None,
 ) -> object:
     """Run an operation again and again, and return the data of the last run."""
     result = None
@@ -91,7 +97,8 @@ async def test_only_so_many_combinations_of_switches_are_compiled(schema: ZooSch
     fields = " ".join(f"{name}: lives @skip(if: ${name})" for name in names)
     query = f"query ({variables}) {{ cat {{ name {fields} }} }}"
     for number in range(32):
-        await run(schema, query, times=1, **{name: bool(number >> place & 1) for place, name in enumerate(names)})
+        switches = {name: bool(number >> place & 1) for place, name in enumerate(names)}
+        await run(schema, query, switches, times=1)
     assert schema.executor.compiled_runs == operations.MAX_VARIANTS
     assert schema.executor.fallback_runs == 32 - operations.MAX_VARIANTS
 

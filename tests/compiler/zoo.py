@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
 from typing import Annotated, Any
 
 import strawberry
@@ -52,6 +51,10 @@ class Animal:
         return [*found, None]
 
 
+async def _weight() -> float:
+    return 4
+
+
 @strawberry.type
 class Cat(Animal):
     lives: int = 9
@@ -60,9 +63,7 @@ class Cat(Animal):
     def mood(self) -> Mood:
         return Mood.WILD
 
-    @strawberry.field(permission_classes=[Keeper])
-    async def weight(self) -> float:
-        return 4
+    weight: float = strawberry.field(resolver=_weight, permission_classes=[Keeper])
 
 
 @strawberry.type
@@ -167,7 +168,7 @@ class Query:
 
     @strawberry.field
     def asked(self, info: strawberry.Info) -> list[str]:
-        names = [node.name for node in info.selected_fields]
+        names = [type(node).__name__ for node in info.selected_fields]
         return [info.field_name, *names, str(info.variable_values), str(info.return_type), info.query or ""]
 
 
@@ -185,7 +186,7 @@ class Context:
 
     is_keeper: bool = True
     value: Callable[[], Any] = lambda: None
-    wait: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0)
+    wait: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
     calls: list[str] = field(default_factory=list)
 
 

@@ -15,11 +15,12 @@ from graphql import (
     SelectionSetNode,
     VariableNode,
 )
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 from strawberry import Schema
 
 from pet.compiler.plan import NotCovered, plan, select
 from pet.compiler.source import Program, compiled
+from pet.compiler.variables import Variables
 
 MAX_VARIANTS = 16
 """Of an operation: combinations of the variables in its `@skip` and `@include` that are compiled."""
@@ -72,15 +73,12 @@ class Operation:
         selection_sets = [self.selected.operation.selection_set]
         selection_sets += [fragment.selection_set for fragment in self.selected.fragments.values()]
         self._switches = sorted({name for selections in selection_sets for name in _switches(selections)})
+        self._variables = Variables(schema, self.selected.operation.variable_definitions or ())
         self._variants: dict[tuple[Any, ...], Variant] = {}
 
     def variables(self, inputs: Mapping[str, Any] | None) -> VariableValues | None:
         """Return the variables as the resolvers get them; None when they are wrong."""
-        definitions = self.selected.operation.variable_definitions
-        if not definitions:
-            return VariableValues({}, {})
-        found = get_variable_values(self.selected.schema, definitions, dict(inputs or {}), max_errors=1)
-        return None if isinstance(found, list) else found
+        return self._variables.coerced(inputs or {})
 
     def variant(self, variables: VariableValues) -> Variant | None:
         """Return the variant under these variables, compiled; None where there are too many."""
