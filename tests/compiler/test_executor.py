@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -50,7 +52,7 @@ async def test_one_operation_of_a_document_is_compiled_by_its_name(schema: ZooSc
             "query A { cat { name } } query B { grid }", operation_name=name, context_value=Context()
         )
         assert result.data == {"A": {"cat": {"name": "Tom"}}, "B": {"grid": [[1, None], None, [], [2147483647]]}}[name]
-    assert schema.executor.compiled_runs == 2
+    assert schema.executor.compiled_runs == 3
 
 
 async def test_siblings_wait_side_by_side(schema: ZooSchema) -> None:
@@ -113,7 +115,7 @@ async def test_a_plan_has_a_limit(schema: ZooSchema, monkeypatch: pytest.MonkeyP
 async def test_what_was_compiled_goes_when_the_memory_is_used_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(executor, "CACHE_BYTES", 2 * executor.BYTES_OF_A_CHARACTER * len("{ cat { name } }"))
+    monkeypatch.setattr(executor, "CACHE_BYTES", 3 * executor.BYTES_OF_A_DOCUMENT)
     schema = ZooSchema("compiled")
     for query in ("{ cat { name } }", "{ dog { name } }", "{ cat { name } }", "{ dog { mood } }", "{ dog { name } }"):
         await run(schema, query, times=1)
@@ -135,3 +137,19 @@ async def test_an_operation_without_waiting_runs_synchronously(schema: ZooSchema
     for _ in range(2):
         assert schema.execute_sync("{ cat { name } }", context_value=Context()).data == {"cat": {"name": "Tom"}}
     assert schema.executor.compiled_runs == 1
+
+
+async def test_no_more_memory_is_taken_than_is_counted(schema: ZooSchema) -> None:
+    await run(schema, "{ animals { name ... on Dog { born mood } } }")
+    queries = [f"{{ a{number}: cat {{ name lives }} animals {{ name greeting }} }}" for number in range(50)]
+    counted = schema.executor.size_bytes
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for query in queries:
+            await run(schema, query)
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < schema.executor.size_bytes - counted < 3 * taken

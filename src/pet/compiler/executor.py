@@ -15,7 +15,7 @@ from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as _ExecutionContext
 
 from pet.compiler.operations import Operation, Variant
-from pet.compiler.plan import NotCovered
+from pet.compiler.plan import queries
 from pet.compiler.reading import Run
 from pet.compiler.source import Complete
 from pet.memory_cache import MemoryCache
@@ -29,14 +29,15 @@ Waiting = list[tuple[Coroutine[Any, Any, Any], Complete, dict[str, Any], str]]
 _USUAL = {"executor_class", "is_async_iterable", "is_awaitable", "middleware"}
 
 CACHE_BYTES = 32 * 1024 * 1024
-BYTES_OF_A_CHARACTER = 400
-"""What a document takes here for each of its characters, measured: its nodes, its plans and their code."""
+BYTES_OF_A_DOCUMENT = 5000
+BYTES_OF_A_CHARACTER = 130
+"""What a document takes with its nodes, measured; its programs are counted when they are made."""
 
 
 @dataclass(slots=True)
-class _Seen:
-    operation: Operation | None = None
-    is_new: bool = True
+class _Known:
+    operations: dict[str | None, Operation] | None = None
+    """The queries of a document that came again."""
 
 
 class Executor:
@@ -52,7 +53,12 @@ class Executor:
         self._strawberry_schema = strawberry_schema
         self.compiled_runs = 0
         self.fallback_runs = 0
-        self._seen: MemoryCache[tuple[str, str | None], _Seen] = MemoryCache(CACHE_BYTES)
+        self._known: MemoryCache[str, _Known] = MemoryCache(CACHE_BYTES)
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory that documents and their programs take."""
+        return self._known.size_bytes
 
     def execute(
         self,
@@ -103,16 +109,16 @@ class Executor:
         """Return an operation that came before: to compile what comes once would cost more than it saves."""
         if document.loc is None:
             return None
-        key = document.loc.source.body, name
-        seen = self._seen.get(key)
-        if seen is None:
-            self._seen.add(key, _Seen(), size_bytes=BYTES_OF_A_CHARACTER * len(key[0]))
+        text = document.loc.source.body
+        known = self._known.get(text)
+        if known is None:
+            self._known.add(text, _Known(), size_bytes=BYTES_OF_A_DOCUMENT + BYTES_OF_A_CHARACTER * len(text))
             return None
-        if seen.is_new:
-            seen.is_new = False
-            with suppress(NotCovered):
-                seen.operation = Operation(self._strawberry_schema, schema, document, name)
-        return seen.operation
+        if known.operations is None:
+            grown = partial(self._known.grow, text)
+            found = queries(self._strawberry_schema, schema, document)
+            known.operations = {key: Operation(selected, grown) for key, selected in found.items()}
+        return known.operations.get(name)
 
     def _run(self, variant: Variant, run: Run, interpret: Callable[[], Result]) -> Result:
         program, waiting = variant.program, Waiting()
