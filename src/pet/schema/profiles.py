@@ -217,8 +217,7 @@ async def people_page(
     services = info.context.services
     page = await services.profiles.page(after=after, limit=limit, search=search, exclude=exclude)
     views = await services.visibility.views(info.context.viewer, page.items)
-    for view in views:
-        info.context.loaders.profile.prime(view.user_id, view)
+    info.context.loaders.profile.prime_many({view.user_id: view for view in views})
     return Page(items=views, has_next=page.has_next)
 
 
