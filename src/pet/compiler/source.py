@@ -24,7 +24,7 @@ from strawberry import Schema
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from pet.compiler import checks
-from pet.compiler.plan import Items, Leaf, Object, Objects, TypeName, Value
+from pet.compiler.plan import Items, Leaf, Object, Objects, Read, TypeName, Value
 from pet.compiler.reading import Arguments, Attribute, Call, reading_of
 
 Complete = Callable[[Any, list[dict[str, Any]], list[Any]], Any]
