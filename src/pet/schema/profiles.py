@@ -217,7 +217,8 @@ async def people_page(
     services = info.context.services
     page = await services.profiles.page(after=after, limit=limit, search=search, exclude=exclude)
     views = await services.visibility.views(info.context.viewer, page.items)
-    info.context.loaders.profile.prime_many({view.user_id: view for view in views})
+    for view in views:
+        info.context.loaders.profile.prime(view.user_id, view)
     return Page(items=views, has_next=page.has_next)
 
 
