@@ -34,7 +34,7 @@ class Surprise(Exception):
     """Something came that the compiled code does not answer: graphql-core runs the operation instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
     """What one run of an operation has for all its fields."""
 
