@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NewType
 
+import orjson
 import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
@@ -22,8 +23,12 @@ _MILLISECONDS = tuple(f"{millisecond:03}Z" for millisecond in range(1000))
 
 
 def write_time(moment: datetime) -> str:
-    """Write a moment in UTC with milliseconds and a Z (RFC 3339)."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Write a moment in UTC with milliseconds and a Z (RFC 3339).
+
+    orjson takes a fraction of the time of `isoformat`. It writes microseconds, and leaves them out where they are 0.
+    """
+    text = orjson.dumps(moment.astimezone(UTC), option=orjson.OPT_UTC_Z).decode()
+    return f"{text[1:24]}Z" if moment.microsecond else f"{text[1:20]}.000Z"
 
 
 def write_milliseconds(milliseconds: int) -> str:

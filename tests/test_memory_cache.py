@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
+from pet.memory_cache import MemoryCache
 from pet.operation_limits import OperationLimits
-from pet.schema.caches import MemoryCache
 from pet.schema.preparing import Preparer
 from pet.schema.root import build_schema
 
@@ -35,6 +35,15 @@ def test_what_is_larger_than_the_whole_cache_is_not_kept() -> None:
     cache.add("a", 1, size_bytes=100)
     cache.add("b", 2, size_bytes=101)
     assert (cache.get("a"), cache.get("b"), cache.size_bytes) == (1, None, 100)
+
+
+def test_what_grows_pushes_out_others() -> None:
+    cache: MemoryCache[str, int] = MemoryCache(100)
+    cache.add("a", 1, size_bytes=40)
+    cache.add("b", 2, size_bytes=40)
+    cache.grow("b", 30)
+    cache.grow("gone", 30)
+    assert (cache.get("a"), cache.get("b"), cache.size_bytes) == (None, 2, 70)
 
 
 def test_a_key_that_is_there_is_counted_once() -> None:
