@@ -70,7 +70,7 @@ players: ## install curl, wget, aria2 and ffmpeg for the tests of media with the
 corpus: $(VENV)/.corpus ## fetch the sources of mutagen and Pillow, whose test files are sent as uploads
 
 bench: $(VENV)/.peers nginx wrk ## compare PET with its peers, and write docs/performance.md (TOPIC=rest does one)
-	@$(BIN)/python -m benchmarks.run $(TOPIC) --results=benchmarks/results.json
+	@$(BIN)/python -m benchmarks.run $(TOPIC) --write
 
 clean: ## remove .venv and every cache; pet-data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

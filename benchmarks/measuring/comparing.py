@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 Measure = Callable[[], Mapping[str, float]]
 """Measures once, and gives its figures by their names with their units: `requests/s`, `p99 ms`."""
@@ -30,30 +29,30 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a ratio has to reach: a figure of one case by that of another, in the same round.
+    """What a figure has to reach: by itself, or divided by that of another case in the same round.
 
     Args:
         case: whose figure.
         figure: its name.
-        to: the other case.
+        to: the other case; None where the figure itself counts.
         at_least: the bound from below, if any.
         at_most: the bound from above, if any.
     """
 
     case: str
     figure: str
-    to: str
+    to: str | None = None
     at_least: float | None = None
     at_most: float | None = None
 
-    def is_reached(self, ratio: float) -> bool:
-        """Tell whether a ratio keeps within the bounds."""
-        return (self.at_least is None or ratio >= self.at_least) and (self.at_most is None or ratio <= self.at_most)
+    def is_reached(self, value: float) -> bool:
+        """Tell whether a value keeps within the bounds."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
 
     def __str__(self) -> str:
-        bounds = [f"at least {shown(self.at_least)}"] if self.at_least is not None else []
-        bounds += [f"at most {shown(self.at_most)}"] if self.at_most is not None else []
-        return f"{self.figure}: {self.case} {' and '.join(bounds)} of {self.to}"
+        bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
+        bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
+        return f"{self.figure}: {self.case} {' and '.join(bounds)}{f' of {self.to}' if self.to else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +87,16 @@ class Comparison:
         pairs = zip(self.rounds[case], self.rounds[to], strict=True)
         return Spread.of([mine[figure] / other[figure] if other[figure] else float("inf") for mine, other in pairs])
 
-    def reached(self) -> list[tuple[Goal, Spread, bool]]:
-        """Return each goal with its ratio, and whether the median reaches it; none about cases that were left out."""
-        known = [goal for goal in self.goals if goal.case in self.rounds and goal.to in self.rounds]
-        ratios = [(goal, self.ratio(goal.case, goal.figure, goal.to)) for goal in known]
-        return [(goal, ratio, goal.is_reached(ratio.median)) for goal, ratio in ratios]
-
-    def record(self) -> dict[str, Any]:
-        """Return what is kept of it."""
-        return {
-            "title": self.title,
-            "sizes": self.sizes,
-            "base": self.base,
-            "rounds": len(next(iter(self.rounds.values()))),
-            "figures": self.figures,
-            "cases": [
-                {
-                    "name": case,
-                    "values": [shown(self.value(case, figure).median) for figure in self.figures],
-                    "ratios": [str(self.ratio(case, figure, self.base)) for figure in self.figures],
-                }
-                for case in self.rounds
-            ],
-            "goals": [
-                {"goal": str(goal), "ratio": str(ratio), "reached": is_reached}
-                for goal, ratio, is_reached in self.reached()
-            ],
-        }
+    def outcomes(self) -> list[tuple[Goal, Spread]]:
+        """Return each goal with what there is of it; none about cases that were left out."""
+        known = [goal for goal in self.goals if {goal.case, goal.to or goal.case} <= self.rounds.keys()]
+        return [
+            (
+                goal,
+                self.ratio(goal.case, goal.figure, goal.to) if goal.to else self.value(goal.case, goal.figure),
+            )
+            for goal in known
+        ]
 
 
 def compare(
@@ -125,6 +107,7 @@ def compare(
     sizes: str,
     base: str | None = None,
     goals: Sequence[Goal] = (),
+    figures: Sequence[str] = (),
 ) -> Comparison:
     """Measure the cases in turn, round by round; every other round goes backwards, so that no case is always after
     the same one.
@@ -136,11 +119,13 @@ def compare(
         sizes: how much of it, and on what data.
         base: the case to which ratios are; the first, when it is not named.
         goals: what has to be reached; those about cases that are not there do not count.
+        figures: those that are worth being shown; all, when none is named.
     """
     found: dict[str, list[Mapping[str, float]]] = {name: [] for name in cases}
     for number in range(rounds):
         for name in list(cases)[:: -1 if number % 2 else 1]:
-            found[name].append(cases[name]())
+            given = cases[name]()
+            found[name].append({figure: given[figure] for figure in figures or given})
     return Comparison(title, sizes, base or next(iter(cases)), found, goals)
 
 

@@ -62,5 +62,5 @@ def print_comparison(comparison: Comparison) -> None:
         for case in comparison.rounds:
             ratio, value = comparison.ratio(case, figure, comparison.base), comparison.value(case, figure)
             print(f"    {case:<{width}}  {ratio!s:>24}   {value}")
-    for goal, ratio, is_reached in comparison.reached():
-        print(f"  {'reached' if is_reached else 'MISSED'}: {goal}: {ratio}")
+    for goal, found in comparison.outcomes():
+        print(f"  {'reached' if goal.is_reached(found.median) else 'MISSED'}: {goal}: {found}")
