@@ -192,7 +192,9 @@ def full_scans(plan: str) -> list[str]:
     """
     steps = re.findall(r"^SCAN .*$", plan, re.MULTILINE)
     return [
-        step for step in steps if not re.search(r"profile_by_age|SCAN (list|parts?)$|CONSTANT ROW|SUBQUERY|SCAN rising", step)
+        step
+        for step in steps
+        if not re.search(r"profile_by_age|SCAN (list|parts?)$|CONSTANT ROW|SUBQUERY|SCAN rising", step)
     ]
 
 
