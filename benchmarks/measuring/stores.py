@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain, islice
@@ -15,6 +16,7 @@ from pymongo.write_concern import WriteConcern
 
 from benchmarks.measuring import stars
 from benchmarks.measuring.stars import Record, Stars
+from pet.domain.texts import beginnings
 from pet.storage.sql.database import apply_migrations
 
 STEP = 20_000
@@ -69,11 +71,15 @@ def _tables(size: Stars) -> Iterator[tuple[str, Sequence[str], Iterable[tuple[An
         rows = make(size)
         first = next(rows)
         yield table, list(first), (tuple(row.values()) for row in chain([first], rows))
-    yield "profile_word", ["word", "user_id"], ((name.encode(), user) for name, user in _names(size))
+    yield "profile_name", ["beginning", "created_ms", "user_id"], _names(size)
+    counts = Counter(beginning for beginning, _, _ in _names(size)) + Counter({b"": size.people + 2})
+    yield "people_count", ["beginning", "part", "people"], ((found_by, 0, n) for found_by, n in counts.items())
 
 
-def _names(size: Stars) -> Iterator[tuple[str, str]]:
-    return ((stars.username(n), stars.user_id(n)) for n in range(size.people + 2))
+def _names(size: Stars) -> Iterator[tuple[bytes, int, str]]:
+    for row in stars.profiles(size):
+        for beginning in sorted(beginnings([row["username"]])):
+            yield beginning.encode(), row["created_ms"], row["user_id"]
 
 
 def _document(table: str, row: Record) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pet.domain.times import to_milliseconds, utc_now
-from pet.storage.sql.database import Database, Statements, in_steps
+from pet.storage.sql.database import Database, Statements
+from pet.storage.sql.names import name_everyone
 
 PEOPLE = 5_000
 """Everyone follows the one in the middle, who follows everyone; far more than any page or step holds."""
@@ -130,7 +131,4 @@ async def _fill(sql: Statements, centre: str, words: Mapping[str, str]) -> None:
         await sql.run(f"{numbers} {statement.format(**words)}")
     counters = "UPDATE profile SET followers = ?, following = ?, tracks = ? WHERE user_id = ?"
     await sql.run(counters, PEOPLE, PEOPLE, TRACKS, centre)
-    for some in in_steps([row["user_id"] for row in await sql.rows("SELECT user_id FROM profile")]):
-        found_by = [value for user_id in some for value in (f"anna{user_id[-6:]}".encode(), user_id)]
-        words_of_all = ", ".join(["(?, ?)"] * len(some))
-        await sql.run(f"INSERT INTO profile_word (word, user_id) VALUES {words_of_all}", *found_by)  # noqa: S608
+    await name_everyone(sql)

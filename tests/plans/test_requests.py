@@ -22,7 +22,6 @@ COUNTS_ALL = "audit"
 
 READ_ALL = {
     "SELECT follower_id, following_id FROM follow": "A legacy profile names all whom one follows, as documented.",
-    "SELECT count(*) AS n FROM profile": "People are counted when a client asks how many there are.",
 }
 
 
