@@ -20,11 +20,13 @@ class Plan:
         rounds: how often the cases take their turns.
         seconds: how long one case is under load in a round.
         is_smoke: only see that everything works: the least of everything, and without peers, which may be missing.
+        largest: the largest size of what grows, where a topic has several; None for all that it has.
     """
 
     rounds: int
     seconds: float
     is_smoke: bool
+    largest: int | None = None
 
     def size(self, number: int, smoke: int) -> int:
         """Return a number of things: the one that is meant, or the one that is enough to see that it works."""
@@ -40,9 +42,12 @@ def main(name: str, topic: Topic) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each case (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="load of a case in a round (default: %(default)s)")
     parser.add_argument("--smoke", action="store_true", help="see that it works: tiny sizes, no peers, nothing kept")
+    parser.add_argument("--largest", type=int, help="leave out what is larger, where a topic has several sizes")
     parser.add_argument("--results", type=Path, help="a JSON file in which the results are kept beside other topics'")
     options = parser.parse_args()
-    plan = Plan(1, 0.2, is_smoke=True) if options.smoke else Plan(options.rounds, options.seconds, is_smoke=False)
+    plan = Plan(options.rounds, options.seconds, is_smoke=False, largest=options.largest)
+    if options.smoke:
+        plan = Plan(1, 0.2, is_smoke=True)
     stay_beside_the_servers()
     comparisons = []
     for comparison in topic(plan):

@@ -150,6 +150,27 @@ async def test_a_user_can_be_left_out_of_pages_and_counts(store: Store) -> None:
     assert await store.profiles.count(search="ann", exclude=ann) == 0
 
 
+async def test_counts_follow_names_and_people(store: Store) -> None:
+    ann = await named(store, "ann", "Marie Curie")
+    await named(store, "bob", "Maria")
+
+    async def counts() -> dict[str, int]:
+        words = {text: await store.profiles.count(search=text) for text in ("mar", "marie", "cur", "lise", "an")}
+        return {"": await store.profiles.count(), **words}
+
+    assert await counts() == {"": 2, "mar": 2, "marie": 1, "cur": 1, "lise": 0, "an": 1}
+    await store.profiles.edit(ann, editing(display_name="Lise Curie"))
+    assert await counts() == {"": 2, "mar": 1, "marie": 0, "cur": 1, "lise": 1, "an": 1}
+    for _ in range(2):
+        await store.projections.purge(ann)
+        assert await counts() == {"": 1, "mar": 1, "marie": 0, "cur": 0, "lise": 0, "an": 0}
+
+
+async def test_those_who_register_at_the_same_time_are_all_counted(store: Store) -> None:
+    await asyncio.gather(*(store.profile(f"user{number}") for number in range(12)))
+    assert (await store.profiles.count(), await store.profiles.count(search="user")) == (12, 12)
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 from pet.domain.errors import Invalid
 
@@ -35,6 +36,11 @@ def search_words(username: str, display_name: str | None) -> frozenset[str]:
     """Return the words by whose beginnings a person is found: the username, and every word of the display name."""
     name = "".join(char if _belongs_to_word(char) else " " for char in _folded(display_name or ""))
     return frozenset({search_key(username), *(word[:MAX_SEARCH_KEY] for word in name.split())})
+
+
+def beginnings(words: Collection[str]) -> frozenset[str]:
+    """Return every beginning of some words, the words themselves among them."""
+    return frozenset(word[:length] for word in words for length in range(1, len(word) + 1))
 
 
 def _folded(text: str) -> str:

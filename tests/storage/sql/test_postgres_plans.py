@@ -20,7 +20,9 @@ INSERT INTO profile (user_id, object_id, username, username_key, role, genres, i
   show_online_status, is_private, tracks, followers, following, plays, created_ms, updated_ms)
 SELECT lpad(i::text, 12, '0'), lpad(i::text, 24, '0'), 'u' || i, 'u' || i, 'musician', '[]', '[]', true,
   true, i % 9 = 0, 0, 0, 0, 0, i, i FROM generate_series(1, 20000) AS i;
-INSERT INTO profile_word (word, user_id) SELECT convert_to(username_key, 'UTF8'), user_id FROM profile;
+INSERT INTO profile_name (beginning, created_ms, user_id)
+SELECT convert_to(left(username_key, i), 'UTF8'), created_ms, user_id FROM profile, generate_series(1, 4) AS i;
+INSERT INTO people_count (beginning, part, people) SELECT beginning, 0, count(*) FROM profile_name GROUP BY beginning;
 INSERT INTO account (user_id, email, email_key, username, username_key, role, password_hash, created_ms)
 SELECT user_id, username || '@example.com', username || '@example.com', username, username, 'listener', '', created_ms
 FROM profile;

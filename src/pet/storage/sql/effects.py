@@ -28,6 +28,7 @@ from pet.domain.profiles import Profile
 from pet.domain.times import Clock, to_milliseconds
 from pet.storage.sql.database import STEP, Database, Statements, in_steps, placeholders
 from pet.storage.sql.delivery import store_events
+from pet.storage.sql.names import remove_names
 from pet.storage.sql.news import announce, newest_of, spread_some
 from pet.storage.sql.profiles import insert_profile
 from pet.storage.sql.waveforms import want
@@ -214,8 +215,8 @@ def _purged(user_id: str) -> str:
 
 async def _remove_profile(sql: Statements, user_id: str, at_ms: int) -> None:
     await sql.insert_new("applied_event", {"event_id": _purged(user_id), "applied_ms": at_ms})
-    await sql.run("DELETE FROM profile WHERE user_id = ?", user_id)
-    await sql.run("DELETE FROM profile_word WHERE user_id = ?", user_id)
+    if await sql.run("DELETE FROM profile WHERE user_id = ?", user_id):
+        await remove_names(sql, user_id)
 
 
 async def _remove_follows(sql: Statements, *, counter: str, mine: str, other: str, user_id: str) -> int:

@@ -19,16 +19,16 @@ from pet.domain.viewers import Role
 from pet.storage.coalescing import Coalescing
 from pet.storage.sql.database import Database, Row, Statements
 from pet.storage.sql.delivery import store_events
+from pet.storage.sql.names import EVERYONE, add_names, change_names
 
 _PLAIN = ", ".join(PlainProfile._fields)
 """Columns of the table have the names of the plain values."""
 
-_LAST_BYTE = b"\xff"
-"""Sorts after every word with the same beginning, so that a prefix becomes a range that the index can answer."""
+_NEWEST_FIRST = "ORDER BY created_ms DESC, user_id DESC"
 
 
 class SqlProfiles:
-    """Keeps profiles in the tables `profile` and `profile_word`."""
+    """Keeps profiles in the table `profile`, and their names as `names.py` tells."""
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.USER)
@@ -64,24 +64,34 @@ class SqlProfiles:
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
     ) -> Page[Profile]:
         """See `Profiles.page`."""
-        conditions, values = _filter(search, exclude)
-        select, values = _newest_first("*", conditions, values, after=after, limit=limit)
-        rows = await self._db.rows(select, *values)
+        where, values = _where(after=after, search=search, exclude=exclude)
+        select = f"SELECT * FROM profile{where} {_NEWEST_FIRST} LIMIT ?"
+        if search:
+            found = f"SELECT user_id FROM profile_name{where} {_NEWEST_FIRST} LIMIT ?"
+            select = f"SELECT * FROM profile WHERE user_id IN ({found}) {_NEWEST_FIRST}"
+        rows = await self._db.rows(select, *values, limit + 1)
         return Page.cut([_from_row(row) for row in rows], limit)
 
     async def plain_page(
         self, *, after: Position | None, limit: int, exclude: UserId | None = None
     ) -> Page[PlainProfile]:
         """See `Profiles.plain_page`."""
-        conditions, values = _filter(None, exclude)
-        select, values = _newest_first(_PLAIN, conditions, values, after=after, limit=limit)
-        return Page.cut([*map(PlainProfile._make, await self._db.records(select, *values))], limit)
+        where, values = _where(after=after, exclude=exclude)
+        select = f"SELECT {_PLAIN} FROM profile{where} {_NEWEST_FIRST} LIMIT ?"
+        return Page.cut([*map(PlainProfile._make, await self._db.records(select, *values, limit + 1))], limit)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """See `Profiles.count`."""
-        conditions, values = _filter(search, exclude)
-        row = await self._db.row(f"SELECT count(*) AS n FROM profile{_where(conditions)}", *values)
-        return int(row["n"]) if row else 0
+        beginning = (search or EVERYONE).encode()
+        row = await self._db.row("SELECT sum(people) AS n FROM people_count WHERE beginning = ?", beginning)
+        counted = int(row["n"] or 0) if row else 0
+        return counted - 1 if exclude and await self._is_found(exclude, search) else counted
+
+    async def _is_found(self, user_id: UserId, search: str | None) -> bool:
+        if not search:
+            return await self._db.row("SELECT 1 AS found FROM profile WHERE user_id = ?", user_id) is not None
+        found = "SELECT 1 AS found FROM profile_name WHERE user_id = ? AND beginning = ?"
+        return await self._db.row(found, user_id, search.encode()) is not None
 
     async def edit(self, user_id: UserId, edit: Edit) -> tuple[Profile, Sequence[Event]]:
         """See `Profiles.edit`."""
@@ -110,7 +120,7 @@ async def _require_image(sql: Statements, profile: Profile) -> None:
 
 
 async def insert_profile(sql: Statements, profile: Profile) -> bool:
-    """Insert a profile and the words that find it, unless it or its name is there; tell whether it was inserted."""
+    """Insert a profile and the names that find it, unless it or its name is there; tell whether it was inserted."""
     identity = {
         "user_id": profile.user_id,
         "object_id": profile.object_id,
@@ -125,7 +135,8 @@ async def insert_profile(sql: Statements, profile: Profile) -> bool:
     }
     if not await sql.insert_new("profile", identity | _editable(profile)):
         return False
-    await _write_words(sql, profile)
+    words = search_words(profile.username, profile.display_name)
+    await add_names(sql, profile.user_id, to_milliseconds(profile.created_at), words)
     return True
 
 
@@ -134,40 +145,24 @@ async def _write(sql: Statements, before: Profile, after: Profile) -> None:
     assignments = ", ".join(f"{column} = ?" for column in columns)
     await sql.run(f"UPDATE profile SET {assignments} WHERE user_id = ?", *columns.values(), after.user_id)
     if after.display_name != before.display_name:
-        await sql.run("DELETE FROM profile_word WHERE user_id = ?", after.user_id)
-        await _write_words(sql, after)
+        old, new = (search_words(profile.username, profile.display_name) for profile in (before, after))
+        await change_names(sql, after.user_id, to_milliseconds(after.created_at), before=old, after=new)
 
 
-async def _write_words(sql: Statements, profile: Profile) -> None:
-    for word in sorted(search_words(profile.username, profile.display_name)):
-        await sql.insert("profile_word", {"word": word.encode(), "user_id": profile.user_id})
-
-
-def _filter(search: str | None, exclude: UserId | None) -> tuple[list[str], list[object]]:
-    conditions: list[str] = []
-    values: list[object] = []
-    if search:
-        conditions.append("user_id IN (SELECT user_id FROM profile_word WHERE word >= ? AND word < ?)")
-        values += [search.encode(), search.encode() + _LAST_BYTE]
-    if exclude:
-        conditions.append("user_id <> ?")
-        values.append(exclude)
-    return conditions, values
-
-
-def _newest_first(
-    columns: str, conditions: list[str], values: list[object], *, after: Position | None, limit: int
+def _where(
+    *, after: Position | None = None, search: str | None = None, exclude: UserId | None = None
 ) -> tuple[str, list[object]]:
-    """Return the statement that reads one row more than a page of the list, and its values."""
-    if after:
-        conditions = [*conditions, "(created_ms, user_id) < (?, ?)"]
-        values = [*values, to_milliseconds(after.at), after.id]
-    select = f"SELECT {columns} FROM profile{_where(conditions)} ORDER BY created_ms DESC, user_id DESC LIMIT ?"
-    return select, [*values, limit + 1]
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    """Return the conditions of a page of people, or of names, and their values."""
+    conditions, values = list[str](), list[object]()
+    for condition, given in (
+        ("beginning = ?", (search.encode(),) if search else ()),
+        ("user_id <> ?", (exclude,) if exclude else ()),
+        ("(created_ms, user_id) < (?, ?)", (to_milliseconds(after.at), after.id) if after else ()),
+    ):
+        if given:
+            conditions.append(condition)
+            values += given
+    return f" WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def _editable(profile: Profile) -> Row:

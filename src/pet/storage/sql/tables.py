@@ -126,16 +126,30 @@ class ProfileRow(Model):
         indexes: ClassVar = [Index(fields=["created_ms", "user_id"], name="profile_by_age")]
 
 
-class ProfileWordRow(Model):
-    """A word by whose beginning a profile is found, in UTF-8, because bytes have one order whatever the collation."""
+class ProfileNameRow(Model):
+    """A beginning by which a profile is found, in UTF-8, because bytes are equal or not whatever the collation."""
 
     id = fields.BigIntField(primary_key=True)
-    word = fields.BinaryField()
+    beginning = fields.BinaryField()
+    created_ms = fields.BigIntField()
     user_id = fields.CharField(max_length=UUID, db_index=True)
 
     class Meta:
-        table = "profile_word"
-        indexes: ClassVar = [Index(fields=["word", "user_id"], name="profile_word_by_word")]
+        table = "profile_name"
+        indexes: ClassVar = [Index(fields=["beginning", "created_ms", "user_id"], name="profile_name_by_age")]
+
+
+class PeopleCountRow(Model):
+    """How many people a beginning finds, in parts that are added up, the empty beginning is that of everyone."""
+
+    id = fields.BigIntField(primary_key=True)
+    beginning = fields.BinaryField()
+    part = fields.IntField()
+    people = fields.BigIntField()
+
+    class Meta:
+        table = "people_count"
+        unique_together = (("beginning", "part"),)
 
 
 class FileRow(Model):
