@@ -27,8 +27,8 @@ PINCH_BYTES = 16 * 1024
 """What is copied into the connection's own buffer when the system's is full: the event loop waits with it until there
 is room. It is all that a slow client costs this process."""
 
-PROBE_BYTES = 256 * 1024
-"""How far apart the cache is looked into. The system reads ahead by 128 KiB and more, so what is between is there."""
+PROBE_BYTES = 512 * 1024
+"""How far apart the cache is looked into: each look is a call of the system, and a hole between two costs a moment."""
 
 IS_OFFERED = sys.platform == "linux"
 """Elsewhere `sendfile` behaves otherwise, and nobody tells whether a file is in memory."""
