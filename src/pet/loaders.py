@@ -5,6 +5,7 @@ They live on the request's context, so nothing that one viewer may see is ever r
 
 from __future__ import annotations
 
+from asyncio import shield
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -29,6 +30,17 @@ Slice = tuple[UserId, Which, Position | None, int]
 ReadPages = Callable[..., Awaitable[Mapping[UserId, Page[V]]]]
 
 
+class _SharedLoader(DataLoader[K, V]):
+    """A loader of which several fields may await the same thing.
+
+    graphql-core cancels the fields beside one that fails: what they await must not be cancelled for all others.
+    """
+
+    def load(self, key: K) -> Awaitable[V]:
+        """Return what is loaded for a key."""
+        return shield(super().load(key))
+
+
 def _by_key(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:
     """Load single things by key; a thing that is not there is None."""
 
@@ -36,7 +48,7 @@ def _by_key(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoad
         found = await read(keys)
         return [found.get(key) for key in keys]
 
-    return DataLoader(load, max_batch_size=BATCH)
+    return _SharedLoader(load, max_batch_size=BATCH)
 
 
 class PageLoader(Generic[Which, V]):
