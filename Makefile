@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx players corpus wheel clean
+.PHONY: help install serve explorer demo test test-fast lint migration lock sdl browser nginx wrk players corpus wheel bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,6 +49,7 @@ lock: $(VENV)/.build ## renew requirements/ from pyproject.toml (UPGRADE=1 takes
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group corpus -c requirements/dev.txt -o requirements/corpus.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group build -c requirements/dev.txt -o requirements/build.txt
 
 wheel: explorer $(VENV)/.build ## build the wheel, with the explorer in it, into dist/
@@ -60,16 +61,23 @@ browser: ## install Chromium for the browser tests, where it is missing
 nginx: ## install nginx for the tests of deliveries, where it is missing
 	@sh .ci/nginx
 
+wrk: ## install wrk for the benchmarks, where it is missing
+	@sh .ci/wrk
+
 players: ## install curl, wget, aria2 and ffmpeg for the tests of media with them, where they are missing
 	@sh .ci/players
 
 corpus: $(VENV)/.corpus ## fetch the sources of mutagen and Pillow, whose test files are sent as uploads
 
+bench: $(VENV)/.peers nginx wrk ## compare PET with its peers, and write docs/performance.md (TOPIC=rest does one)
+	@$(BIN)/python -m benchmarks.run $(TOPIC) --write
+
 clean: ## remove .venv and every cache; pet-data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
 	rm -rf web/node_modules src/pet/pages/explorer_files
 	cd tests/clients && rm -rf node_modules build examples
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf benchmarks/peers/node/node_modules
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: a lock file that changed is installed again, one that did not costs nothing.
 
@@ -94,4 +102,11 @@ $(VENV)/.corpus: requirements/corpus.txt | $(VENV)/.dev
 
 $(VENV)/.explorer: $(wildcard web/*.* web/src/*.*) web/.npmrc .ci/explorer | $(VENV)/.build
 	@sh .ci/explorer
+	@touch $@
+
+# Node.js, Go and FastAPI for the benchmarks, away from PET's own packages, and what Node.js needs.
+$(VENV)/.peers: requirements/bench.txt $(wildcard benchmarks/peers/node/package*.json) .ci/peers | $(VENV)/.dev
+	@rm -rf $(VENV)/peers
+	@$(PIP) --require-hashes --target $(VENV)/peers -r requirements/bench.txt
+	@sh .ci/peers $(VENV)/peers
 	@touch $@

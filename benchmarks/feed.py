@@ -1,22 +1,25 @@
 """What reading a page of a feed costs as networks grow, and what publishing costs an author with many followers.
 
-    .venv/bin/python benchmarks/feed.py [postgres://user@host/empty-database]
-
-Without an address a temporary SQLite file is used. Every figure is a ratio to the smallest case of the same run: the
-median of many rounds, the cases in turn, so that whatever else the machine does hits all of them.
+PET's own parts in this process, on SQLite and on PostgreSQL: the fronts would only hide the differences.
 """
 
 from __future__ import annotations
 
-import asyncio
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from benchmarks.measuring.comparing import Comparison, Goal, Measure, compare
+from benchmarks.measuring.databases import filled, postgres
+from benchmarks.measuring.network import Network
+from benchmarks.measuring.topics import Plan, main
 from pet.app import Overrides, Parts, open_parts
 from pet.domain.events import TrackUploaded
 from pet.domain.files import FileType, MediaFile
@@ -26,13 +29,75 @@ from pet.domain.viewers import Role, Viewer
 from pet.settings import Settings
 from pet.storage.sql.database import Database, Statements, apply_migrations
 
-AUTHORS, TRACKS_EACH = 10_000, 5
-FOLLOWEES = (10, 1_000, 10_000)
-FOLLOWERS = (1, 10, 1_000, 100_000)
-ROUNDS = 200
+TRACKS_EACH = 5
 STEP = 200
 
 Case = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many there are: authors with tracks, and those whom readers follow, and the followers of stars."""
+
+    authors: int
+    followees: Sequence[int]
+    followers: Sequence[int]
+
+
+def feed(plan: Plan) -> Iterator[Comparison]:
+    """Compare pages of feeds and publishing, on each database."""
+    sizes = Sizes(10_000, (10, 1_000, 10_000), (10, 1_000, 100_000))
+    if plan.is_smoke:
+        sizes = Sizes(50, (10, 50), (10, 20))
+    with tempfile.TemporaryDirectory() as folder, postgres() as server, start_blocking_portal() as portal:
+        sqlite = f"sqlite://{folder}/pet.sqlite3"
+        portal.call(apply_migrations, sqlite)
+        for name, url in (("SQLite", sqlite), ("PostgreSQL", filled(server, "feed", Network(0)).url)):
+            settings = Settings(data_dir=Path(folder), database_url=url, rate_limits=False)
+            with portal.wrap_async_context_manager(open_parts(settings, Overrides())) as parts:
+                portal.call(fill, sizes, to_milliseconds(utc_now() - timedelta(minutes=1)))
+                yield from comparisons(name, sizes, plan, partial(repeated, portal), parts)
+
+
+def comparisons(
+    database: str, sizes: Sizes, plan: Plan, measure: Callable[[Case, int], Measure], parts: Parts
+) -> Iterator[Comparison]:
+    """Compare on one database, which is filled."""
+    often, authors = plan.size(40, smoke=1), f"{sizes.authors:,} authors with {TRACKS_EACH} tracks each"
+    yield compare(
+        f"A page of the feed, {database}",
+        {f"{size:,} followees": measure(reading(parts, size), often) for size in sizes.followees},
+        rounds=plan.rounds,
+        sizes=authors,
+        goals=[Goal(f"{sizes.followees[-1]:,} followees", "ms", f"{sizes.followees[0]:,} followees", at_most=2)],
+    )
+    yield compare(
+        f"The same by a plain merge over all followees, {database}",
+        {f"{size:,} followees": measure(merging(size), often // 4 or 1) for size in sizes.followees},
+        rounds=plan.rounds,
+        sizes=authors,
+    )
+    yield compare(
+        f"Publishing, as far as the answer waits for it, {database}",
+        {f"{size:,} followers": measure(publishing(parts, size), often // 4 or 1) for size in sizes.followers},
+        rounds=plan.rounds,
+        sizes="one author with so many followers",
+        goals=[Goal(f"{sizes.followers[-1]:,} followers", "ms", f"{sizes.followers[0]:,} followers", at_most=2)],
+    )
+
+
+def repeated(portal: BlockingPortal, case: Case, times: int) -> Measure:
+    """Return what does something so many times, one after the other, and gives the median of its milliseconds."""
+
+    async def milliseconds() -> list[float]:
+        taken = []
+        for _ in range(times):
+            began = time.perf_counter()
+            await case()
+            taken.append((time.perf_counter() - began) * 1000)
+        return taken
+
+    return lambda: {"ms": statistics.median(portal.call(milliseconds))}
 
 
 def numbered(kind: str, number: int) -> str:
@@ -55,10 +120,10 @@ async def insert_many(table: str, columns: str, rows: list[tuple[object, ...]]) 
         await Database().atomically(work)
 
 
-async def fill(now_ms: int) -> None:
+async def fill(sizes: Sizes, now_ms: int) -> None:
     """Make authors with tracks, readers who follow many of them, and stars whom many follow."""
-    people = [numbered("a", n) for n in range(AUTHORS)]
-    people += [numbered("b", n) for n in FOLLOWEES] + [numbered("c", n) for n in FOLLOWERS]
+    people = [numbered("a", n) for n in range(sizes.authors)]
+    people += [numbered("b", n) for n in sizes.followees] + [numbered("c", n) for n in sizes.followers]
     await insert_many(
         "profile",
         "user_id, object_id, username, username_key, role, genres, instruments, email_notifications,"
@@ -68,24 +133,24 @@ async def fill(now_ms: int) -> None:
             for n, p in enumerate(people)
         ],
     )
-    newest = {n: now_ms - (n * 7919 % AUTHORS) * 1000 for n in range(AUTHORS)}
+    newest = {n: now_ms - (n * 7919 % sizes.authors) * 1000 for n in range(sizes.authors)}
     await insert_many(
         "activity",
         "object_id, actor_id, action, track_id, created_ms",
         [
             (new_object_id(), numbered("a", n), "track_published", new_uuid7(), newest[n] - age * 3_600_000)
-            for n in range(AUTHORS)
+            for n in range(sizes.authors)
             for age in range(TRACKS_EACH)
         ],
     )
     follows: list[tuple[object, ...]] = []
-    for size in FOLLOWEES:
-        chosen = range(0, AUTHORS, AUTHORS // size)
+    for size in sizes.followees:
+        chosen = range(0, sizes.authors, sizes.authors // size)
         follows += [(new_object_id(), numbered("b", size), numbered("a", n), "following", n, newest[n]) for n in chosen]
-    for size in FOLLOWERS:
+    for size in sizes.followers:
         follows += [(new_object_id(), numbered("d", n), numbered("c", size), "following", n, 0) for n in range(size)]
     await insert_many("follow", "object_id, follower_id, following_id, state, created_ms, newest_ms", follows)
-    for size in FOLLOWERS:
+    for size in sizes.followers:
 
         async def work(sql: Statements, size: int = size) -> None:
             await sql.run("UPDATE profile SET followers = ? WHERE user_id = ?", size, numbered("c", size))
@@ -145,45 +210,5 @@ def publishing(parts: Parts, size: int) -> Case:
     return publish
 
 
-async def medians(cases: Mapping[str, Case], rounds: int) -> dict[str, float]:
-    """Return the median milliseconds of each case, the cases in turn."""
-    taken: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(rounds):
-        for name, case in cases.items():
-            started = time.perf_counter()
-            await case()
-            taken[name].append((time.perf_counter() - started) * 1000)
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-def report(title: str, found: Mapping[str, float]) -> None:
-    """Print each case as a ratio to the first."""
-    first = next(iter(found.values()))
-    print(title)
-    for name, milliseconds in found.items():
-        print(f"  {name:>12}  {milliseconds / first:5.2f}   ({milliseconds:.2f} ms)")
-
-
-async def main() -> None:
-    """Fill a database, then measure."""
-    with tempfile.TemporaryDirectory() as folder:
-        url = sys.argv[1] if len(sys.argv) > 1 else f"sqlite://{folder}/pet.sqlite3"
-        await apply_migrations(url)
-        settings = Settings(data_dir=Path(folder), database_url=url, rate_limits=False)
-        async with open_parts(settings, Overrides()) as parts:
-            await fill(to_milliseconds(utc_now() - timedelta(minutes=1)))
-            kind = url.partition(":")[0]
-            reads = await medians({f"{size:,}": reading(parts, size) for size in FOLLOWEES}, ROUNDS)
-            report(f"A page of the feed by followees, {kind}:", reads)
-            merges = await medians({f"{size:,}": merging(size) for size in FOLLOWEES}, ROUNDS // 4)
-            report(f"The same by a plain merge over all followees, {kind}:", merges)
-            writes = await medians({f"{size:,}": publishing(parts, size) for size in FOLLOWERS}, ROUNDS // 4)
-            report(f"Publishing by followers, as far as the answer waits, {kind}:", writes)
-            started, steps = time.perf_counter(), 0
-            while await parts.engines.documents.projections.spread_news():
-                steps += 1
-            print(f"Telling all follows afterwards took {time.perf_counter() - started:.1f} s in {steps} steps.")
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    main("feed", feed)

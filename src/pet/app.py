@@ -364,4 +364,5 @@ def _operation_rules(settings: Settings) -> OperationRules:
         introspection=settings.graphql_introspection,
         suggestions=settings.graphql_suggestions,
         is_charged=settings.rate_limits,
+        executor=settings.graphql_executor,
     )

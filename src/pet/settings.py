@@ -32,6 +32,7 @@ _LOCAL_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 _REDIS_NEEDS_KEY = "PET_REDIS_URL needs PET_SECRET_KEY: one key, of at least 32 bytes, that all processes share."
 
 MediaDelivery = Literal["proxy", "redirect", "accel"]
+ExecutorName = Literal["compiled", "graphql-core"]
 
 
 class SettingsError(ValueError):
@@ -225,6 +226,10 @@ class Settings(BaseSettings):
     `cost` is that of one operation, `budget` that of all operations of a caller in a minute.
     Default:
     `tokens=4000,depth=15,fields=1000,aliases=100,roots=20,directives=50,cost=20000,budget=100000,seconds=10`."""
+
+    graphql_executor: Annotated[ExecutorName, Must("compiled or graphql-core")] = "compiled"
+    """What runs GraphQL operations: `compiled` turns those that come again into Python functions, with the same answers
+    (`docs/graphql-executor.md`), `graphql-core` interprets each. Default: `compiled`."""
 
     graphql_introspection: Annotated[bool, Must("on or off")] = True
     """Whether clients may read the GraphQL schema; explorers need it. Default: `on`."""

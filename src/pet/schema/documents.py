@@ -9,7 +9,7 @@ from typing import Any
 from graphql import DocumentNode, GraphQLError
 
 from pet.domain.errors import Forbidden, Invalid
-from pet.schema.caches import MemoryCache
+from pet.memory_cache import MemoryCache
 from pet.schema.errors import PersistedQueryNotFound
 from pet.schema.trusted import canonical_operations, hash_of, trusted_operations, trusted_texts
 

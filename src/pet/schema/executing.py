@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from pet.compiler.executor import Executor, ExecutorName
 from pet.context import Context
 from pet.domain.errors import DomainError
 from pet.operation_limits import OperationLimits
@@ -42,6 +43,8 @@ class OperationRules:
     """Whether an error names what the client could have meant."""
     is_charged: bool = False
     """Whether the cost of operations is taken from a budget."""
+    executor: ExecutorName = "compiled"
+    """What runs them."""
 
 
 class Schema(strawberry.Schema):
@@ -52,6 +55,7 @@ class Schema(strawberry.Schema):
         self.rules = rules
         self.preparer = Preparer(self._schema, rules.limits, introspection=rules.introspection)
         self._budget = Budget(rules.limits.budget) if rules.is_charged else None
+        self.executor = Executor(rules.executor)
         self.documents = Documents(self.preparer.parse, trusted_only=rules.trusted_only)
 
     async def execute(
@@ -109,6 +113,10 @@ class Schema(strawberry.Schema):
             translate(error)
             if not self.rules.suggestions:
                 error.message = _SUGGESTION.sub("", error.message)
+
+    def _get_execute_function(self) -> Callable[..., Any]:
+        """Return what Strawberry runs operations with, over every transport."""
+        return self.executor.execute
 
     def _unknown(self, query: str | None, operation_name: str | None) -> GraphQLError | None:
         """Return an error for an operation that is not in its document: Strawberry would end the whole socket."""

@@ -20,8 +20,8 @@ from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from pet.domain.errors import Invalid
+from pet.memory_cache import MemoryCache
 from pet.operation_limits import OperationLimits
-from pet.schema.caches import MemoryCache
 from pet.schema.costs import Cost, costs_of
 from pet.schema.measures import require_within
 

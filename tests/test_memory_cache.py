@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
+from pet.memory_cache import MemoryCache
 from pet.operation_limits import OperationLimits
-from pet.schema.caches import MemoryCache
 from pet.schema.preparing import Preparer
 from pet.schema.root import build_schema
 

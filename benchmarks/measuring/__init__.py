@@ -1,0 +1,1 @@
+"""What the topics measure with: servers, load, databases, and comparisons that are printed and kept."""
