@@ -2,30 +2,182 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import graphql
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema
+from graphql.pyutils import gather_with_cancel
+from strawberry import Schema
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as _ExecutionContext
+
+from pet.compiler.operations import Operation, Variant
+from pet.compiler.plan import NotCovered
+from pet.compiler.reading import Run
+from pet.compiler.source import Complete
+from pet.memory_cache import MemoryCache
 
 ExecutorName = Literal["compiled", "graphql-core"]
+Result = ExecutionResult | Awaitable[ExecutionResult]
+Waiting = list[tuple[Coroutine[Any, Any, Any], Complete, dict[str, Any], str]]
+"""What has to be awaited; what completes it; the object and the key where it belongs."""
+
+_USUAL = {"executor_class", "is_async_iterable", "is_awaitable", "middleware"}
+
+CACHE_BYTES = 32 * 1024 * 1024
+BYTES_OF_A_CHARACTER = 400
+"""What a document takes here for each of its characters, measured: its nodes, its plans and their code."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A document that is kept as long as what was made of it, so that its id is its own."""
+
+    document: DocumentNode
+    operation: Operation | None = None
+    is_new: bool = True
 
 
 class Executor:
-    """Runs operations of one schema.
+    """Runs operations of one schema; queries that come again are compiled.
 
     Args:
+        strawberry_schema: whose operations they are.
         name: `graphql-core` compiles nothing.
     """
 
-    def __init__(self, name: ExecutorName) -> None:
+    def __init__(self, strawberry_schema: Schema, name: ExecutorName) -> None:
         self.name = name
+        self._strawberry_schema = strawberry_schema
         self.compiled_runs = 0
         self.fallback_runs = 0
+        self._seen: MemoryCache[tuple[int, str | None], _Seen] = MemoryCache(CACHE_BYTES)
 
     def execute(
-        self, schema: GraphQLSchema, document: DocumentNode, **options: Any
-    ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        """Run an operation; takes and returns what `graphql.execute` does."""
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        *,
+        root_value: Any = None,
+        context_value: Any = None,
+        variable_values: dict[str, Any] | None = None,
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Result:
+        """Run an operation; takes what Strawberry gives to `graphql.execute`, and returns the same."""
+        interpret = partial(
+            self._interpret,
+            schema,
+            document,
+            root_value=root_value,
+            context_value=context_value,
+            variable_values=variable_values,
+            operation_name=operation_name,
+            operation_extensions=operation_extensions,
+            **options,
+        )
+        operation = self._operation(schema, document, operation_name) if self._compiles(options) else None
+        variables = operation.variables(variable_values) if operation else None
+        if operation is None or variables is None:
+            return interpret()
+        variant = operation.variant(variables)
+        if variant is None or not variant.may_run():
+            return interpret()
+        run = Run(operation.selected, context_value, root_value, variables, operation_extensions)
+        return self._run(variant, run, interpret)
+
+    def _interpret(self, schema: GraphQLSchema, document: DocumentNode, **options: Any) -> Result:
         self.fallback_runs += 1
         return graphql.execute(schema, document, **options)
+
+    def _compiles(self, options: Mapping[str, Any]) -> bool:
+        """Tell whether nothing takes part in the execution but resolvers."""
+        middleware, executor_class = options.get("middleware"), options.get("executor_class", _ExecutionContext)
+        has_middleware = middleware is not None and middleware.middlewares
+        is_usual = executor_class is _ExecutionContext and not has_middleware and options.keys() <= _USUAL
+        return is_usual and self.name == "compiled"
+
+    def _operation(self, schema: GraphQLSchema, document: DocumentNode, name: str | None) -> Operation | None:
+        """Return an operation that came before: to compile what comes once would cost more than it saves."""
+        key = id(document), name
+        seen = self._seen.get(key)
+        if seen is None:
+            if document.loc:
+                size = BYTES_OF_A_CHARACTER * len(document.loc.source.body)
+                self._seen.add(key, _Seen(document), size_bytes=size)
+            return None
+        if seen.is_new:
+            seen.is_new = False
+            with suppress(NotCovered):
+                seen.operation = Operation(self._strawberry_schema, schema, document, name)
+        return seen.operation
+
+    def _run(self, variant: Variant, run: Run, interpret: Callable[[], Result]) -> Result:
+        program, waiting = variant.program, Waiting()
+        assert program is not None  # noqa: S101 - or the variant may not run
+        try:
+            arguments = [make(run) for make in program.arguments]
+            data = program.complete(run.root_value, arguments, waiting)
+        except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells where
+            _close(waiting)
+            variant.failed()
+            return interpret()
+        if waiting:
+            return self._awaited(variant, data, arguments, waiting, interpret)
+        return self._succeeded(variant, data)
+
+    async def _awaited(
+        self,
+        variant: Variant,
+        data: dict[str, Any],
+        arguments: list[dict[str, Any]],
+        waiting: Waiting,
+        interpret: Callable[[], Result],
+    ) -> ExecutionResult:
+        try:
+            await _complete_all(waiting, arguments)
+        except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells where
+            variant.failed()
+            result = interpret()
+            return result if isinstance(result, ExecutionResult) else await result
+        return self._succeeded(variant, data)
+
+    def _succeeded(self, variant: Variant, data: dict[str, Any]) -> ExecutionResult:
+        variant.succeeded()
+        self.compiled_runs += 1
+        return ExecutionResult(data, None)
+
+
+async def _complete_all(waiting: Waiting, arguments: list[dict[str, Any]]) -> None:
+    """Await side by side, as graphql-core does, so that loaders batch; a first failure ends the others."""
+    if len(waiting) == 1:
+        await _complete(*waiting[0], arguments)
+    else:
+        await gather_with_cancel(*(_complete(*one, arguments) for one in waiting))
+
+
+async def _complete(
+    coroutine: Awaitable[Any],
+    complete: Complete,
+    target: dict[str, Any],
+    key: str,
+    arguments: list[dict[str, Any]],
+) -> None:
+    waiting = Waiting()
+    value = await coroutine
+    try:
+        target[key] = complete(value, arguments, waiting)
+    except Exception:
+        _close(waiting)
+        raise
+    if waiting:
+        await _complete_all(waiting, arguments)
+
+
+def _close(waiting: Waiting) -> None:
+    for coroutine, *_ in waiting:
+        coroutine.close()

@@ -55,7 +55,7 @@ class Schema(strawberry.Schema):
         self.rules = rules
         self.preparer = Preparer(self._schema, rules.limits, introspection=rules.introspection)
         self._budget = Budget(rules.limits.budget) if rules.is_charged else None
-        self.executor = Executor(rules.executor)
+        self.executor = Executor(self, rules.executor)
         self.documents = Documents(self.preparer.parse, trusted_only=rules.trusted_only)
 
     async def execute(

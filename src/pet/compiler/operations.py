@@ -1,0 +1,116 @@
+"""Operations that were seen: those that come again are compiled, once for each combination of their switches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLSchema,
+    OperationType,
+    SelectionNode,
+    SelectionSetNode,
+    VariableNode,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+from strawberry import Schema
+
+from pet.compiler.plan import NotCovered, plan, select
+from pet.compiler.source import Program, compiled
+
+MAX_VARIANTS = 16
+"""Of an operation: combinations of the variables in its `@skip` and `@include` that are compiled."""
+
+MAX_PAUSE = 64
+"""Runs that an operation is left to graphql-core after it has failed again and again: each failure is run twice."""
+
+log = logging.getLogger("pet.compiler")
+
+
+@dataclass(slots=True)
+class Variant:
+    """An operation under one combination of its switches."""
+
+    program: Program | None = None
+    """None when it is not covered."""
+    pause: int = 0
+    skips: int = 0
+
+    def may_run(self) -> bool:
+        """Tell whether the program should be tried, this time."""
+        if self.skips:
+            self.skips -= 1
+            return False
+        return self.program is not None
+
+    def succeeded(self) -> None:
+        """Note a run without a surprise."""
+        self.pause = 0
+
+    def failed(self) -> None:
+        """Note a run that graphql-core had to repeat."""
+        self.skips = self.pause
+        self.pause = min(max(1, 2 * self.pause), MAX_PAUSE)
+
+
+class Operation:
+    """An operation of a document that came a second time.
+
+    Raises:
+        NotCovered: it is no query.
+    """
+
+    def __init__(
+        self, strawberry_schema: Schema, schema: GraphQLSchema, document: DocumentNode, name: str | None
+    ) -> None:
+        self.selected = select(strawberry_schema, schema, document, name)
+        if self.selected.operation.operation is not OperationType.QUERY:
+            raise NotCovered
+        selection_sets = [self.selected.operation.selection_set]
+        selection_sets += [fragment.selection_set for fragment in self.selected.fragments.values()]
+        self._switches = sorted({name for selections in selection_sets for name in _switches(selections)})
+        self._variants: dict[tuple[Any, ...], Variant] = {}
+
+    def variables(self, inputs: Mapping[str, Any] | None) -> VariableValues | None:
+        """Return the variables as the resolvers get them; None when they are wrong."""
+        definitions = self.selected.operation.variable_definitions
+        if not definitions:
+            return VariableValues({}, {})
+        found = get_variable_values(self.selected.schema, definitions, dict(inputs or {}), max_errors=1)
+        return None if isinstance(found, list) else found
+
+    def variant(self, variables: VariableValues) -> Variant | None:
+        """Return the variant under these variables, compiled; None where there are too many."""
+        key = tuple(variables.coerced.get(name) for name in self._switches)
+        variant = self._variants.get(key)
+        if variant is None and len(self._variants) < MAX_VARIANTS:
+            variant = self._variants[key] = Variant(self._compiled(variables))
+        return variant
+
+    def _compiled(self, variables: VariableValues) -> Program | None:
+        try:
+            return compiled(plan(self.selected, variables), self.selected.strawberry_schema)
+        except NotCovered:
+            return None
+        except Exception:
+            log.exception("an operation could not be compiled: graphql-core runs it")
+            return None
+
+
+def _switches(selection_set: SelectionSetNode) -> Iterator[str]:
+    """Return the variables that `@skip` and `@include` ask."""
+    for node in selection_set.selections:
+        yield from _asked(node)
+        nested: SelectionSetNode | None = getattr(node, "selection_set", None)
+        if nested:
+            yield from _switches(nested)
+
+
+def _asked(node: SelectionNode) -> Iterator[str]:
+    for directive in node.directives or ():
+        for argument in directive.arguments or ():
+            if directive.name.value in {"skip", "include"} and isinstance(argument.value, VariableNode):
+                yield argument.value.name.value
