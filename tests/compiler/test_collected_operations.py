@@ -13,10 +13,10 @@ from tests.compiler.values import Supply
 from tests.schema.operations import NAMES
 
 ROUNDS = 4
-"""With other viewers and other values each; the first one is not compiled yet, nor are changes ever."""
+"""With other viewers and other values each."""
 
-COMPILED_SHARE = 0.4
-"""At least, of the answers without errors."""
+COMPILED_SHARE = 0.7
+"""At least, of the answers without errors; changes are left to graphql-core."""
 
 
 async def test_operations_that_others_send_are_answered_alike(both: Both, network: Network) -> None:
@@ -26,6 +26,7 @@ async def test_operations_that_others_send_are_answered_alike(both: Both, networ
         for operation, kind in collected(both.plain._schema, Supply(network, random), random):
             is_query = kind is OperationType.QUERY
             identity = random.choice(network.identities) if is_query else None  # who may change nothing
+            await both.warm_up(operation)
             plain, compiled = await both.answers(operation, identity)
             assert compiled == plain, (operation, identity)
             names.add(operation.name)
