@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import strawberry
 from starlette.applications import Starlette
+from starlette.routing import Route
 from strawberry.asgi import GraphQL
 from strawberry.extensions import ParserCache, ValidationCache
 
@@ -127,5 +128,5 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-app = Starlette(lifespan=lifespan)
-app.mount("/graphql", GraphQL(strawberry.Schema(Query, extensions=[ParserCache(), ValidationCache()])))
+schema = strawberry.Schema(Query, extensions=[ParserCache(), ValidationCache()])
+app = Starlette(routes=[Route("/graphql", GraphQL(schema))], lifespan=lifespan)
