@@ -37,6 +37,15 @@ def test_what_is_larger_than_the_whole_cache_is_not_kept() -> None:
     assert (cache.get("a"), cache.get("b"), cache.size_bytes) == (1, None, 100)
 
 
+def test_what_grows_pushes_out_others() -> None:
+    cache: MemoryCache[str, int] = MemoryCache(100)
+    cache.add("a", 1, size_bytes=40)
+    cache.add("b", 2, size_bytes=40)
+    cache.grow("b", 30)
+    cache.grow("gone", 30)
+    assert (cache.get("a"), cache.get("b"), cache.size_bytes) == (None, 2, 70)
+
+
 def test_a_key_that_is_there_is_counted_once() -> None:
     cache: MemoryCache[str, int] = MemoryCache(100)
     cache.add("a", 1, size_bytes=60)

@@ -35,6 +35,16 @@ class MemoryCache(Generic[K, V]):
         if size_bytes > self._max_bytes or key in self._kept:
             return
         self._kept[key] = (value, size_bytes)
+        self._make_room(size_bytes)
+
+    def grow(self, key: K, size_bytes: int) -> None:
+        """Count what a thing takes more than when it was added; nothing happens when it has gone meanwhile."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept[key] = (found[0], found[1] + size_bytes)
+            self._make_room(size_bytes)
+
+    def _make_room(self, size_bytes: int) -> None:
         self.size_bytes += size_bytes
         while self.size_bytes > self._max_bytes:
             _, (_, freed) = self._kept.popitem(last=False)

@@ -15,30 +15,29 @@ from strawberry import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as _ExecutionContext
 
 from pet.compiler.operations import Operation, Variant
-from pet.compiler.plan import NotCovered
+from pet.compiler.plan import queries
 from pet.compiler.reading import Run
 from pet.compiler.source import Complete
 from pet.memory_cache import MemoryCache
 
 ExecutorName = Literal["compiled", "graphql-core"]
 Result = ExecutionResult | Awaitable[ExecutionResult]
+Made = list[dict[str, Any]]
 Waiting = list[tuple[Coroutine[Any, Any, Any], Complete, dict[str, Any], str]]
 """What has to be awaited; what completes it; the object and the key where it belongs."""
 
 _USUAL = {"executor_class", "is_async_iterable", "is_awaitable", "middleware"}
 
 CACHE_BYTES = 32 * 1024 * 1024
-BYTES_OF_A_CHARACTER = 400
-"""What a document takes here for each of its characters, measured: its nodes, its plans and their code."""
+BYTES_OF_A_DOCUMENT = 5000
+BYTES_OF_A_CHARACTER = 130
+"""What a document takes with its nodes, measured; its programs are counted when they are made."""
 
 
 @dataclass(slots=True)
-class _Seen:
-    """A document that is kept as long as what was made of it, so that its id is its own."""
-
-    document: DocumentNode
-    operation: Operation | None = None
-    is_new: bool = True
+class _Known:
+    operations: dict[str | None, Operation] | None = None
+    """The queries of a document that came again."""
 
 
 class Executor:
@@ -54,7 +53,12 @@ class Executor:
         self._strawberry_schema = strawberry_schema
         self.compiled_runs = 0
         self.fallback_runs = 0
-        self._seen: MemoryCache[tuple[int, str | None], _Seen] = MemoryCache(CACHE_BYTES)
+        self._known: MemoryCache[str, _Known] = MemoryCache(CACHE_BYTES)
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory that documents and their programs take."""
+        return self._known.size_bytes
 
     def execute(
         self,
@@ -103,18 +107,18 @@ class Executor:
 
     def _operation(self, schema: GraphQLSchema, document: DocumentNode, name: str | None) -> Operation | None:
         """Return an operation that came before: to compile what comes once would cost more than it saves."""
-        key = id(document), name
-        seen = self._seen.get(key)
-        if seen is None:
-            if document.loc:
-                size = BYTES_OF_A_CHARACTER * len(document.loc.source.body)
-                self._seen.add(key, _Seen(document), size_bytes=size)
+        if document.loc is None:
             return None
-        if seen.is_new:
-            seen.is_new = False
-            with suppress(NotCovered):
-                seen.operation = Operation(self._strawberry_schema, schema, document, name)
-        return seen.operation
+        text = document.loc.source.body
+        known = self._known.get(text)
+        if known is None:
+            self._known.add(text, _Known(), size_bytes=BYTES_OF_A_DOCUMENT + BYTES_OF_A_CHARACTER * len(text))
+            return None
+        if known.operations is None:
+            grown = partial(self._known.grow, text)
+            found = queries(self._strawberry_schema, schema, document)
+            known.operations = {key: Operation(selected, grown) for key, selected in found.items()}
+        return known.operations.get(name)
 
     def _run(self, variant: Variant, run: Run, interpret: Callable[[], Result]) -> Result:
         program, waiting = variant.program, Waiting()
@@ -123,6 +127,8 @@ class Executor:
             arguments = [make(run) for make in program.arguments]
             data = program.complete(run.root_value, arguments, waiting)
         except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells where
+            data = None
+        if data is None:
             _close(waiting)
             variant.failed()
             return interpret()
@@ -131,20 +137,14 @@ class Executor:
         return self._succeeded(variant, data)
 
     async def _awaited(
-        self,
-        variant: Variant,
-        data: dict[str, Any],
-        arguments: list[dict[str, Any]],
-        waiting: Waiting,
-        interpret: Callable[[], Result],
+        self, variant: Variant, data: dict[str, Any], arguments: Made, waiting: Waiting, interpret: Callable[[], Result]
     ) -> ExecutionResult:
-        try:
+        with suppress(Exception):  # graphql-core meets it again, and tells where
             await _complete_all(waiting, arguments)
-        except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells where
-            variant.failed()
-            result = interpret()
-            return result if isinstance(result, ExecutionResult) else await result
-        return self._succeeded(variant, data)
+            return self._succeeded(variant, data)
+        variant.failed()
+        result = interpret()
+        return result if isinstance(result, ExecutionResult) else await result
 
     def _succeeded(self, variant: Variant, data: dict[str, Any]) -> ExecutionResult:
         variant.succeeded()
@@ -152,7 +152,7 @@ class Executor:
         return ExecutionResult(data, None)
 
 
-async def _complete_all(waiting: Waiting, arguments: list[dict[str, Any]]) -> None:
+async def _complete_all(waiting: Waiting, arguments: Made) -> None:
     """Await side by side, as graphql-core does, so that loaders batch; a first failure ends the others."""
     if len(waiting) == 1:
         await _complete(*waiting[0], arguments)
@@ -165,7 +165,7 @@ async def _complete(
     complete: Complete,
     target: dict[str, Any],
     key: str,
-    arguments: list[dict[str, Any]],
+    arguments: Made,
 ) -> None:
     waiting = Waiting()
     value = await coroutine

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
-    DocumentNode,
-    GraphQLSchema,
-    OperationType,
     SelectionNode,
     SelectionSetNode,
     VariableNode,
 )
-from graphql.execution.values import VariableValues, get_variable_values
-from strawberry import Schema
+from graphql.execution.values import VariableValues
 
-from pet.compiler.plan import NotCovered, plan, select
+from pet.compiler.plan import NotCovered, Selected, plan
 from pet.compiler.source import Program, compiled
+from pet.compiler.variables import Variables
 
 MAX_VARIANTS = 16
 """Of an operation: combinations of the variables in its `@skip` and `@include` that are compiled."""
+
+BYTES_OF_SOURCE = 20
+"""What each character of a program's source takes with its plan and its code, measured."""
 
 MAX_PAUSE = 64
 """Runs that an operation is left to graphql-core after it has failed again and again: each failure is run twice."""
@@ -57,30 +57,25 @@ class Variant:
 
 
 class Operation:
-    """An operation of a document that came a second time.
+    """A query of a document that came a second time.
 
-    Raises:
-        NotCovered: it is no query.
+    Args:
+        selected: the query.
+        grown: is told the bytes of what is compiled.
     """
 
-    def __init__(
-        self, strawberry_schema: Schema, schema: GraphQLSchema, document: DocumentNode, name: str | None
-    ) -> None:
-        self.selected = select(strawberry_schema, schema, document, name)
-        if self.selected.operation.operation is not OperationType.QUERY:
-            raise NotCovered
-        selection_sets = [self.selected.operation.selection_set]
-        selection_sets += [fragment.selection_set for fragment in self.selected.fragments.values()]
+    def __init__(self, selected: Selected, grown: Callable[[int], None]) -> None:
+        self.selected = selected
+        selection_sets = [selected.operation.selection_set]
+        selection_sets += [fragment.selection_set for fragment in selected.fragments.values()]
         self._switches = sorted({name for selections in selection_sets for name in _switches(selections)})
+        self._variables = Variables(selected.schema, selected.operation.variable_definitions or ())
         self._variants: dict[tuple[Any, ...], Variant] = {}
+        self._grown = grown
 
     def variables(self, inputs: Mapping[str, Any] | None) -> VariableValues | None:
         """Return the variables as the resolvers get them; None when they are wrong."""
-        definitions = self.selected.operation.variable_definitions
-        if not definitions:
-            return VariableValues({}, {})
-        found = get_variable_values(self.selected.schema, definitions, dict(inputs or {}), max_errors=1)
-        return None if isinstance(found, list) else found
+        return self._variables.coerced(inputs or {})
 
     def variant(self, variables: VariableValues) -> Variant | None:
         """Return the variant under these variables, compiled; None where there are too many."""
@@ -92,12 +87,14 @@ class Operation:
 
     def _compiled(self, variables: VariableValues) -> Program | None:
         try:
-            return compiled(plan(self.selected, variables), self.selected.strawberry_schema)
+            program = compiled(plan(self.selected, variables), self.selected.strawberry_schema)
         except NotCovered:
             return None
         except Exception:
             log.exception("an operation could not be compiled: graphql-core runs it")
             return None
+        self._grown(BYTES_OF_SOURCE * len(program.source))
+        return program
 
 
 def _switches(selection_set: SelectionSetNode) -> Iterator[str]:

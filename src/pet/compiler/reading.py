@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any, cast
 
-from graphql import get_named_type, is_leaf_type, is_list_type, is_non_null_type
+from graphql import (
+    BooleanValueNode,
+    EnumValueNode,
+    FloatValueNode,
+    IntValueNode,
+    NullValueNode,
+    StringValueNode,
+    get_named_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry import Schema
 from strawberry.execution.is_awaitable import optimized_is_awaitable
@@ -62,6 +73,8 @@ _SELDOM_ASKED: dict[str, Callable[[Read, Run], Any]] = {
     "operation_extensions": lambda _, run: run.operation_extensions,
     "is_awaitable": lambda *_: optimized_is_awaitable,
 }
+
+_LITERALS = (BooleanValueNode, EnumValueNode, FloatValueNode, IntValueNode, NullValueNode, StringValueNode)
 
 Arguments = Callable[[Run], dict[str, Any]]
 
@@ -119,7 +132,7 @@ def _through_strawberry(read: Read) -> Call:
         raise NotCovered  # a synchronous field may become asynchronous by an extension
 
     def arguments(run: Run) -> dict[str, Any]:
-        return {"info": FieldInfo(read, run), **_given(read, run)}
+        return {"info": FieldInfo(read, run), **_given(read, run.variables)}
 
     def function(source: Any, info: Any, **given: Any) -> Any:
         return resolve(source, info, **given)
@@ -127,28 +140,37 @@ def _through_strawberry(read: Read) -> Call:
     return Call(function, True, arguments, read.field.is_async)
 
 
-def _given(read: Read, run: Run) -> dict[str, Any]:
-    return get_argument_values(read.definition, read.nodes[0], run.variables) if read.definition.args else {}
+def _given(read: Read, variables: VariableValues) -> dict[str, Any]:
+    return get_argument_values(read.definition, read.nodes[0], variables) if read.definition.args else {}
 
 
 def _arguments(read: Read, schema: Schema) -> Arguments | None:
     """Return what makes a resolver's arguments, as Strawberry does; None for a resolver without any."""
     field = read.field
-    resolver = cast("Any", field.base_resolver)
-    if not read.definition.args and not resolver.info_parameter:
+    info_parameter = cast("Any", field.base_resolver).info_parameter
+    if not read.definition.args and not info_parameter:
         return None
     make_info, registry = schema.config.info_class, schema.schema_converter.scalar_registry
 
-    def arguments(run: Run) -> dict[str, Any]:
-        info = make_info(_raw_info=cast("Any", FieldInfo(read, run)), _field=field)
+    def converted(variables: VariableValues, info: Any) -> dict[str, Any]:
+        given = _given(read, variables)
         _, named = get_arguments(
-            field=field,
-            source=None,
-            info=info,
-            kwargs=_given(read, run),
-            config=schema.config,
-            scalar_registry=registry,
+            field=field, source=None, info=info, kwargs=given, config=schema.config, scalar_registry=registry
         )
         return named
 
+    constant = converted(VariableValues({}, {}), None) if _is_constant(read) else None
+
+    def arguments(run: Run) -> dict[str, Any]:
+        info = make_info(_raw_info=cast("Any", FieldInfo(read, run)), _field=field)
+        if constant is None:
+            return converted(run.variables, info)
+        return {**constant, info_parameter.name: info} if info_parameter else constant
+
     return arguments
+
+
+def _is_constant(read: Read) -> bool:
+    """Tell whether a field's arguments are the same in each run, and nothing that a resolver could change."""
+    are_literals = all(isinstance(given.value, _LITERALS) for given in read.nodes[0].arguments or ())
+    return are_literals and all(_is_unchanging(argument.type) for argument in read.definition.args.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +49,12 @@ class OperationGate(SchemaExtension):
 
     def on_parse(self) -> Iterator[None]:
         """Give Strawberry the parsed document."""
-        self._prepared = self._preparer.prepare(self.execution_context.query or "")
-        self.execution_context.graphql_document = self._prepared.document
+        self.enter(self._preparer.prepare(self.execution_context.query or ""))
         yield
 
     async def on_validate(self) -> AsyncIterator[None]:
         """Give Strawberry the mistakes, or charge the cost: an operation that is denied has not begun."""
-        self.execution_context.pre_execution_errors = await self._objections()
+        self.execution_context.pre_execution_errors = await self.objections()
         yield
 
     async def on_execute(self) -> AsyncIterator[None]:
@@ -64,12 +64,27 @@ class OperationGate(SchemaExtension):
             context.deadline = asyncio.get_running_loop().time() + self._limits.seconds
             yield
         else:
-            try:
-                async with asyncio.timeout(self._limits.seconds):
-                    yield
-            except TimeoutError as error:
-                message = f"The operation took longer than {self._limits.seconds} seconds. Ask for less at once."
-                raise TimedOut(message) from error
+            async with self.bounded():
+                yield
+
+    def enter(self, prepared: Prepared) -> None:
+        """Let an operation of this document come."""
+        self._prepared = prepared
+        self.execution_context.graphql_document = prepared.document
+
+    @asynccontextmanager
+    async def bounded(self) -> AsyncIterator[None]:
+        """Bound the time of what is run within.
+
+        Raises:
+            TimedOut: it took longer.
+        """
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                yield
+        except TimeoutError as error:
+            message = f"The operation took longer than {self._limits.seconds} seconds. Ask for less at once."
+            raise TimedOut(message) from error
 
     async def get_results(self) -> dict[str, Any]:
         """Return what the answer tells about the cost, and give back what was not used."""
@@ -90,7 +105,8 @@ class OperationGate(SchemaExtension):
             }
         }
 
-    async def _objections(self) -> list[GraphQLError]:
+    async def objections(self) -> list[GraphQLError]:
+        """Return why the operation may not run; if it may, its cost is charged."""
         if self._prepared and self._prepared.errors:
             return list(self._prepared.errors)
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     OverlappingFieldsCanBeMergedRule,
     ValidationContext,
     parse,
@@ -41,13 +43,23 @@ CACHE_BYTES = 32 * 1024 * 1024
 """Some thousands of operations as apps send them, or 11 documents that are as large as they may be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
     """A document that was parsed: what is wrong with it, or else what its operations cost."""
 
     document: DocumentNode
     errors: tuple[GraphQLError, ...] = ()
     costs: Mapping[str | None, Cost] = field(default_factory=dict)
+
+    def is_query(self, name: str | None) -> bool:
+        """Tell whether the operation of a name, or the only one where a request gives no name, is a query."""
+        return self._types.get(name) is OperationType.QUERY
+
+    @cached_property
+    def _types(self) -> Mapping[str | None, OperationType]:
+        operations = [node for node in self.document.definitions if isinstance(node, OperationDefinitionNode)]
+        types: dict[str | None, OperationType] = {node.name.value: node.operation for node in operations if node.name}
+        return types if len(operations) > 1 else types | {None: operations[0].operation}
 
     @property
     def has_several_operations(self) -> bool:
