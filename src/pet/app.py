@@ -320,13 +320,15 @@ def _upkeep(parts: Parts) -> Upkeep:
 
 
 def _courier(settings: Settings, engines: Engines) -> Courier:
+    blobs = engines.blobs
+    proxy = Proxy(blobs.open_file)
     match settings.media_delivery:
         case "redirect":
-            return Redirect(engines.blobs.lend)
+            return Redirect(blobs.lend, proxy)
         case "accel":
-            return Accel(engines.blobs.lend, partial(is_trusted, trusted=settings.trusted_proxies))
+            return Accel(blobs.lend, partial(is_trusted, trusted=settings.trusted_proxies), proxy)
         case _:
-            return Proxy()
+            return proxy
 
 
 async def _origin_of_media(settings: Settings, engines: Engines) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from pet.body_sink import pour
 from pet.dispositions import part_names
 from pet.domain.errors import Invalid
 from pet.domain.media import StagedBlob
@@ -25,6 +27,9 @@ MAX_PART_HEADER_BYTES = 16 * KIB
 
 _FRAME_BYTES = MAX_PART_HEADER_BYTES + KIB
 """What a part may take beside its content; a boundary and line ends stay far below 1 KiB."""
+
+_SLICE_BYTES = 150
+"""What a slice of a file takes in memory beside its content, which may be a single byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,8 @@ async def read_form(
 ) -> AsyncIterator[Form]:
     """Read a request's body to its end and give the form; fields and files may come in any order.
 
-    Files go to staged objects as they arrive, in memory is never more of them than the chunk that just came. Fields
-    stay in memory, `field_limit * fields_limit` bytes at most. Staged objects live until the context is left.
+    Files go to staged objects as they arrive; in memory is never more of them than `pour` lets wait. Fields stay there,
+    `field_limit * fields_limit` bytes at most. Staged objects live until the context is left.
 
     Args:
         request: its body must not have been read.
@@ -79,9 +84,7 @@ async def read_form(
             declared_bytes=_declared_bytes(request.headers.get("content-length", "")),
             stage=lambda: staged.enter_async_context(stage()),
         )
-        async with aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                await reader.feed(chunk)
+        await pour(request, reader)
         yield reader.form()
 
 
@@ -150,10 +153,10 @@ class _Part:
 
 
 class _Reader:
-    """Follows the parser through one body.
+    """Follows the parser through one body, as its `Sink`.
 
-    The parser calls back at once while writing to disk takes awaiting: slices of files wait in `_pending` until the
-    chunk that they came with is parsed.
+    The parser calls back at once while writing to disk takes awaiting: slices of files wait in `_pending` until they
+    are stored.
     """
 
     def __init__(
@@ -169,14 +172,15 @@ class _Reader:
         self._files: dict[str, Upload] = {}
         self._file_count = 0
         self._headers = _PartHeaders()
-        self._pending: list[tuple[_Part, bytes]] = []
+        self._pending: deque[tuple[_Part, bytes]] = deque()
+        self._pending_bytes = 0
         self._has_begun = False
         self._is_complete = False
         self._parser = self._parser_for(boundary)
         self._require_body_size(declared_bytes)
 
-    async def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the body."""
+    def take(self, chunk: bytes) -> int:
+        """Parse the next bytes of the body; return what waits of files, in bytes of memory."""
         self._received_bytes += len(chunk)
         self._require_body_size(self._received_bytes)
         if not self._has_begun:
@@ -188,7 +192,17 @@ class _Reader:
             self._parser.write(chunk)
         except MultipartParseError as error:
             raise Invalid("The body is not well-formed multipart/form-data.") from error
-        await self._write_pending()
+        return self._pending_bytes
+
+    async def store(self) -> None:
+        """Write what waits of files by now."""
+        for _ in range(len(self._pending)):
+            part, content = self._pending.popleft()
+            if part.upload is None:
+                part.upload = Upload(part.file_name or "", await self._stage())
+                self._files[part.name] = part.upload
+            await part.upload.blob.write(content)
+            self._pending_bytes -= len(content) + _SLICE_BYTES
 
     def form(self) -> Form:
         """Return what has arrived; Invalid before the closing boundary."""
@@ -256,7 +270,7 @@ class _Reader:
             expected = min(max(self._limits.announced(self._fields), 1), self._limits.files)
             self._body_limit = self._limits.body_bytes(expected)
             self._require_body_size(self._declared_bytes)
-        self._pending.append((self._part, b""))  # a file without bytes is one, too
+        self._wait_with(b"")  # a file without bytes is one, too
 
     def _add_to_field(self, content: bytes) -> None:
         part = self._part
@@ -268,15 +282,11 @@ class _Reader:
         if self._part.size_bytes > self._limits.file_bytes:
             # The file's end is not awaited; the form's declared length is the nearest to its size that is known.
             require_size(max(self._part.size_bytes, self._declared_bytes), self._limits.file_bytes)
-        self._pending.append((self._part, content))
+        self._wait_with(content)
 
-    async def _write_pending(self) -> None:
-        for part, content in self._pending:
-            if part.upload is None:
-                part.upload = Upload(part.file_name or "", await self._stage())
-                self._files[part.name] = part.upload
-            await part.upload.blob.write(content)
-        self._pending.clear()
+    def _wait_with(self, content: bytes) -> None:
+        self._pending.append((self._part, content))
+        self._pending_bytes += len(content) + _SLICE_BYTES
 
     def _require_body_size(self, size_bytes: int) -> None:
         if size_bytes > self._body_limit:

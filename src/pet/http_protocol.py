@@ -17,13 +17,15 @@ from http import HTTPStatus
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from pet.body_sink import SINK, PushedBody
 from pet.crowd import Crowd, TooManyConnections
 from pet.refusals import refusal_body
 from pet.request_heads import MALFORMED, MAX_HEAD_BYTES, TOO_LARGE, Objection, objection_to
 from pet.safe_headers import RAW_HEADERS
+from pet.zero_copy import IS_OFFERED, ZERO_COPY, ZeroCopy
 
 MAX_PIPELINED = 50
 """Requests that may wait for the answers to earlier ones of their connection."""
@@ -76,14 +78,17 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._head_bytes = 0
         self._is_in_body = False
+        self._body: PushedBody | None = None
         self._body_until = 0.0
         self._bytes_of_body = 0
         self._bytes_beside_body = 0
         self._is_other_upgrade = False
+        self._offers_files = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for the first request, or send away whose client has too many connections."""
         super().connection_made(transport)
+        self._offers_files = IS_OFFERED and self.scheme == "http"
         try:
             self._customer = self._crowd.admit(self.client[0]) if self.client else None
         except TooManyConnections as error:
@@ -115,6 +120,8 @@ class ImpatientProtocol(HttpToolsProtocol):
         """Start waiting for the rest of a later request's head; the first one's has been waited for all along."""
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
+        if self._offers_files:
+            self.scope["extensions"][ZERO_COPY] = {}
         if "head" not in self._timers:
             self._expect_head()
 
@@ -130,6 +137,8 @@ class ImpatientProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._is_in_body = True
+        self._body = PushedBody(self.cycle)
+        self.scope["extensions"][SINK] = {"pour": self._body.pour}
         self.headers = _NoTrailers()
         if self.expect_100_continue:
             # Whoever gets another answer than "continue" may keep the body back, and the next request would be taken
@@ -139,7 +148,8 @@ class ImpatientProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
         self._bytes_of_body += len(body)
-        super().on_body(body)
+        if self._body is None or not self._body.push(body):
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Stop waiting for the body."""
@@ -182,6 +192,10 @@ class ImpatientProtocol(HttpToolsProtocol):
         """Begin a graceful stop."""
         super().shutdown()
         self._watch_end()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        answering: Any = ZeroCopy(app, cycle) if self._offers_files else app
+        super()._start_asgi_task(cycle, answering)
 
     def _feed(self, data: bytes) -> None:
         """Parse as uvicorn does, but serve a request that would also like another protocol than WebSocket.

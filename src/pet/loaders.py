@@ -5,12 +5,11 @@ They live on the request's context, so nothing that one viewer may see is ever r
 
 from __future__ import annotations
 
-from asyncio import shield
+import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Generic, TypeVar
-
-from strawberry.dataloader import DataLoader
 
 from pet.domain.files import FileList, MediaFile
 from pet.domain.follows import Follow, FollowList
@@ -27,28 +26,79 @@ K = TypeVar("K")
 V = TypeVar("V")
 Which = TypeVar("Which")
 Slice = tuple[UserId, Which, Position | None, int]
+Read = Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]
 ReadPages = Callable[..., Awaitable[Mapping[UserId, Page[V]]]]
 
 
-class _SharedLoader(DataLoader[K, V]):
-    """A loader of which several fields may await the same thing.
+class Loader(Generic[K, V]):
+    """Loads single things by key: all that are asked for in one turn of the event loop in one read.
 
-    graphql-core cancels the fields beside one that fails: what they await must not be cancelled for all others.
+    A thing that is not there is None. An error goes to everyone whose key was in the read. graphql-core cancels the
+    fields beside one that fails: others who wait for the same thing get it all the same.
+
+    Args:
+        read: returns what there is of up to `BATCH` keys.
+        keeps: whether a thing is remembered, and not read again.
     """
 
-    def load(self, key: K) -> Awaitable[V]:
-        """Return what is loaded for a key."""
-        return shield(super().load(key))
+    def __init__(self, read: Read[K, V], *, keeps: bool = True) -> None:
+        self._read = read
+        self._keeps = keeps
+        self._loaded: dict[K, V | None] = {}
+        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
+        self._wanted: list[K] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
+    def load(self, key: K) -> asyncio.Future[V | None]:
+        """Return the thing of a key, in a future of the caller's own."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[V | None] = loop.create_future()
+        if key in self._loaded:
+            future.set_result(self._loaded[key])
+        elif key in self._waiting:
+            self._waiting[key].append(future)
+        else:
+            self._waiting[key] = [future]
+            if not self._wanted:
+                loop.call_soon(self._begin)
+            self._wanted.append(key)
+        return future
 
-def _by_key(read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> DataLoader[K, V | None]:
-    """Load single things by key; a thing that is not there is None."""
+    def load_many(self, keys: Iterable[K]) -> Awaitable[list[V | None]]:
+        """Return the things of several keys, in their order."""
+        return asyncio.gather(*map(self.load, keys))
 
-    async def load(keys: list[K]) -> list[V | None]:
-        found = await read(keys)
-        return [found.get(key) for key in keys]
+    def prime(self, key: K, value: V) -> None:
+        """Remember a thing that was read in another way, unless it is remembered already."""
+        self._loaded.setdefault(key, value)
 
-    return _SharedLoader(load, max_batch_size=BATCH)
+    def _begin(self) -> None:
+        wanted, self._wanted = self._wanted, []
+        for start in range(0, len(wanted), BATCH):
+            task = asyncio.create_task(self._serve(wanted[start : start + BATCH]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, keys: Sequence[K]) -> None:
+        try:
+            found = await self._read(keys)
+        except Exception as error:  # noqa: BLE001 - whoever waits raises it
+            for future in self._waiting_for(keys):
+                future.set_exception(error)
+            return
+        except BaseException:
+            for future in self._waiting_for(keys):
+                future.cancel()
+            raise
+        for key in keys:
+            value = found.get(key)
+            if self._keeps:
+                self._loaded[key] = value
+            for future in self._waiting_for([key]):
+                future.set_result(value)
+
+    def _waiting_for(self, keys: Sequence[K]) -> list[asyncio.Future[V | None]]:
+        return [future for key in keys for future in self._waiting.pop(key) if not future.done()]
 
 
 class PageLoader(Generic[Which, V]):
@@ -57,13 +107,14 @@ class PageLoader(Generic[Which, V]):
     def __init__(self, read: ReadPages[V]) -> None:
         self._read = read
         # Pages are batched and not kept: a list that is streamed would otherwise end up in memory as a whole.
-        self._loader: DataLoader[Slice[Which], Page[V]] = DataLoader(self._load, max_batch_size=BATCH, cache=False)
+        self._loader: Loader[Slice[Which], Page[V]] = Loader(self._load, keeps=False)
 
     async def load(self, user_id: UserId, which: Which, *, after: Position | None, limit: int) -> Page[V]:
         """Return a page of one user's list, newest first."""
-        return await self._loader.load((user_id, which, after, limit))
+        page = await self._loader.load((user_id, which, after, limit))
+        return page or Page(items=[], has_next=False)
 
-    async def _load(self, slices: list[Slice[Which]]) -> list[Page[V]]:
+    async def _load(self, slices: Sequence[Slice[Which]]) -> Mapping[Slice[Which], Page[V]]:
         alike: dict[tuple[Which, Position | None, int], list[UserId]] = defaultdict(list)
         for user_id, which, after, limit in slices:
             alike[(which, after, limit)].append(user_id)
@@ -71,20 +122,47 @@ class PageLoader(Generic[Which, V]):
         for (which, after, limit), user_ids in alike.items():
             pages = await self._read(user_ids, which, after=after, limit=limit)
             found.update({(user_id, which, after, limit): page for user_id, page in pages.items()})
-        return [found[wanted] for wanted in slices]
+        return found
 
 
 class Loaders:
-    """One request's loaders, each named for what it loads."""
+    """One request's loaders, each named for what it loads, and made when it is first needed: most requests need one."""
 
     def __init__(self, services: Services, viewer: Viewer | None) -> None:
-        async def views(user_ids: Sequence[UserId]) -> Mapping[UserId, ProfileView]:
-            return await services.visibility.by_ids(viewer, user_ids)
+        self._services = services
+        self._viewer = viewer
 
-        self.profile: DataLoader[UserId, ProfileView | None] = _by_key(views)
-        self.file: DataLoader[FileId, MediaFile | None] = _by_key(services.files.get_many)
-        self.waveform: DataLoader[FileId, Waveform | None] = _by_key(services.waveforms.get_many)
-        self.newest_cover: DataLoader[UserId, MediaFile | None] = _by_key(services.files.newest_covers)
-        self.audio_count: DataLoader[UserId, int | None] = _by_key(services.files.count_audio)
-        self.files: PageLoader[FileList, MediaFile] = PageLoader(services.files.pages)
-        self.follows: PageLoader[FollowList, Follow] = PageLoader(services.follows.pages)
+    @cached_property
+    def profile(self) -> Loader[UserId, ProfileView]:
+        """People as the viewer may see them."""
+        return Loader(partial(self._services.visibility.by_ids, self._viewer))
+
+    @cached_property
+    def file(self) -> Loader[FileId, MediaFile]:
+        """Records of files."""
+        return Loader(self._services.files.get_many)
+
+    @cached_property
+    def waveform(self) -> Loader[FileId, Waveform]:
+        """Waveforms, by their files."""
+        return Loader(self._services.waveforms.get_many)
+
+    @cached_property
+    def newest_cover(self) -> Loader[UserId, MediaFile]:
+        """What serves all tracks of someone that have no cover of their own."""
+        return Loader(self._services.files.newest_covers)
+
+    @cached_property
+    def audio_count(self) -> Loader[UserId, int]:
+        """How many files of someone are audio."""
+        return Loader(self._services.files.count_audio)
+
+    @cached_property
+    def files(self) -> PageLoader[FileList, MediaFile]:
+        """Pages of someone's files."""
+        return PageLoader(self._services.files.pages)
+
+    @cached_property
+    def follows(self) -> PageLoader[FollowList, Follow]:
+        """Pages of someone's follows."""
+        return PageLoader(self._services.follows.pages)

@@ -56,6 +56,7 @@ async def runs(
         pytest.param("{ ...Q ...Q cat { lives } } fragment Q on Query { cat { name } }", id="overlapping_fragments"),
         pytest.param('{ cat { greeting(word: "hi") other: greeting } }', id="literal_arguments"),
         pytest.param('{ wish(wish: {name: "x", toys: ["a"], mood: FURIOUS}) }', id="input_objects"),
+        pytest.param('{ chain(chain: {link: "a", next: {link: "b", weight: 1}}, spare: null) }', id="input_in_itself"),
         pytest.param("{ cat { weight } }", id="permission_given"),
         pytest.param("query Q { asked }", id="what_resolvers_may_know"),
         pytest.param("{ cat { name @skip(if: true) lives @include(if: true) } }", id="literal_directives"),
@@ -85,7 +86,7 @@ async def test_directives_may_ask_variables(variables: dict[str, bool]) -> None:
     [
         {"wish": {"name": "ball"}},
         {"wish": {"name": "ball", "toys": None}, "word": None},
-        {"wish": {"name": "b"}, "first": 0},
+        {"wish": {"name": "b", "toys": ["x"], "mood": "FURIOUS"}, "first": 0},
     ],
     ids=str,
 )

@@ -28,6 +28,13 @@ class Wish:
     mood: Mood = Mood.CALM
 
 
+@strawberry.input
+class Chain:
+    link: str
+    next: Chain | None = None
+    weight: strawberry.Maybe[int]
+
+
 class Keeper(BasePermission):
     message = "Keepers alone."
 
@@ -114,6 +121,10 @@ class Query:
     @strawberry.field
     def wish(self, wish: Wish) -> str:
         return repr((wish.name, wish.toys, wish.mood))
+
+    @strawberry.field
+    def chain(self, chain: Chain, spare: strawberry.Maybe[str | None] = None) -> str:
+        return repr((chain.link, chain.next and chain.next.link, chain.weight, spare))
 
     @strawberry.field
     def grid(self) -> list[list[int | None] | None]:

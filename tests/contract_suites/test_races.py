@@ -30,7 +30,7 @@ from pet.domain.ids import SessionId, UserId, new_uuid7
 from pet.domain.stats import Stats
 from pet.domain.viewers import Role, Viewer
 from pet.storage.mongo.database import Operations
-from pet.storage.sql.database import Statements
+from pet.storage.sql.database import Database, Statements
 
 PAUSE_SECONDS = 0.004
 
@@ -46,8 +46,8 @@ def pause_after(patch: pytest.MonkeyPatch, beginning: str = "", *, seconds: floa
 
         return slow
 
-    for name in ("rows", "run"):
-        patch.setattr(Statements, name, with_pause(getattr(Statements, name)))
+    for kind, name in ((Statements, "rows"), (Statements, "run"), (Database, "rows")):
+        patch.setattr(kind, name, with_pause(getattr(kind, name)))
 
 
 def pause_after_operations(patch: pytest.MonkeyPatch, *, seconds: float) -> None:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from pet.pages.explorer import BUILT
 
@@ -24,6 +24,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+
+expect.set_options(timeout=30_000)  # milliseconds: a page on a busy machine takes its time
 
 PLAYER = """async (url) => {
     const audio = document.body.appendChild(new Audio(url));

@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from pet.rest_compat.couriers import Accel, Parcel
+from pet.rest_compat.couriers import Accel, Parcel, Proxy
 from pet.rest_compat.plans import Representation
 from tests.rest_compat.test_bytes import TRACK, Source
 
@@ -44,7 +44,7 @@ async def ask(
         return source
 
     plays: list[str] = []
-    asked = app(Accel(lend, lambda address: address == PROXY), representation, plays)
+    asked = app(Accel(lend, lambda address: address == PROXY, Proxy()), representation, plays)
     transport = httpx.ASGITransport(asked, client=(peer, 1))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         return await client.request(method, "/", headers=headers), len(plays)

@@ -29,12 +29,14 @@ FAMILIES = {"auth": "Auth", "users": "User", "media": "Media", "social": "Social
 async def database_down() -> AsyncIterator[None]:
     """Let SQLite break off every statement with an error of its own."""
     client: Any = get_connection(CONNECTION)
-    connection = client._connection
-    await connection.set_progress_handler(lambda: 1, 1)
+    reading = client._reader._connection
+    await client._connection.set_progress_handler(lambda: 1, 1)
+    reading.set_progress_handler(lambda: 1, 1)
     try:
         yield
     finally:
-        await connection.set_progress_handler(None, 0)
+        await client._connection.set_progress_handler(None, 0)
+        reading.set_progress_handler(None, 0)
 
 
 def sentence(path: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from graphql import GraphQLObjectType
 
 from pet.domain.ids import UserId
 from pet.schema.root import build_schema
-from pet.storage.sql.database import Row, Statements
+from pet.storage.sql.database import Database, Row, Statements
 from tests.conftest import Person, Service
 from tests.schema.operations import DOCUMENT
 from tests.schema.seeding import Seeds
@@ -47,17 +47,22 @@ def _nothing_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that is run, in order."""
     seen: list[str] = []
-    rows, run = Statements.rows, Statements.run
+    rows, rows_in_transaction, run = Database.rows, Statements.rows, Statements.run
 
-    async def counted_rows(self: Statements, sql: str, *values: object) -> list[Row]:
+    async def counted_rows(self: Database, sql: str, *values: object) -> list[Row]:
         seen.append(sql[:100])
         return await rows(self, sql, *values)
+
+    async def counted_rows_in_transaction(self: Statements, sql: str, *values: object) -> list[Row]:
+        seen.append(sql[:100])
+        return await rows_in_transaction(self, sql, *values)
 
     async def counted_run(self: Statements, sql: str, *values: object) -> int:
         seen.append(sql[:100])
         return await run(self, sql, *values)
 
-    monkeypatch.setattr(Statements, "rows", counted_rows)
+    monkeypatch.setattr(Database, "rows", counted_rows)
+    monkeypatch.setattr(Statements, "rows", counted_rows_in_transaction)
     monkeypatch.setattr(Statements, "run", counted_run)
     return seen
 

@@ -21,7 +21,7 @@ from pet.compiler.variables import Variables
 MAX_VARIANTS = 16
 """Of an operation: combinations of the variables in its `@skip` and `@include` that are compiled."""
 
-BYTES_OF_SOURCE = 20
+BYTES_OF_SOURCE = 28
 """What each character of a program's source takes with its plan and its code, measured."""
 
 MAX_PAUSE = 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any, cast
@@ -22,9 +22,10 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry import Schema
 from strawberry.execution.is_awaitable import optimized_is_awaitable
-from strawberry.schema.schema_converter import get_arguments
+from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from pet.compiler.inputs import arguments_of
 from pet.compiler.plan import NotCovered, Read, Selected
 
 
@@ -150,14 +151,11 @@ def _arguments(read: Read, schema: Schema) -> Arguments | None:
     info_parameter = cast("Any", field.base_resolver).info_parameter
     if not read.definition.args and not info_parameter:
         return None
-    make_info, registry = schema.config.info_class, schema.schema_converter.scalar_registry
+    make_info, convert = schema.config.info_class, _converting(field, schema)
 
     def converted(variables: VariableValues, info: Any) -> dict[str, Any]:
-        given = _given(read, variables)
-        _, named = get_arguments(
-            field=field, source=None, info=info, kwargs=given, config=schema.config, scalar_registry=registry
-        )
-        return named
+        named = convert(_given(read, variables), info)
+        return {**named, info_parameter.name: info} if info_parameter else named
 
     constant = converted(VariableValues({}, {}), None) if _is_constant(read) else None
 
@@ -168,6 +166,16 @@ def _arguments(read: Read, schema: Schema) -> Arguments | None:
         return {**constant, info_parameter.name: info} if info_parameter else constant
 
     return arguments
+
+
+def _converting(field: StrawberryField, schema: Schema) -> Callable[[Mapping[str, Any], Any], dict[str, Any]]:
+    """Return what makes a resolver's arguments: ours, or Strawberry's where that has to do it."""
+    try:
+        convert = arguments_of(field, schema)
+    except (NotCovered, RecursionError):  # an input may hold others of its own type
+        config, registry = schema.config, schema.schema_converter.scalar_registry
+        return lambda given, info: convert_arguments(dict(given), field.arguments, registry, config, info)
+    return lambda given, _: convert(given)
 
 
 def _is_constant(read: Read) -> bool:

@@ -24,7 +24,7 @@ from strawberry import Schema
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from pet.compiler import checks
-from pet.compiler.plan import Items, Leaf, Object, Objects, TypeName, Value
+from pet.compiler.plan import Items, Leaf, Object, Objects, Read, TypeName, Value
 from pet.compiler.reading import Arguments, Attribute, Call, reading_of
 
 Complete = Callable[[Any, list[dict[str, Any]], list[Any]], Any]
@@ -74,18 +74,19 @@ class _Writer:
         lines = [] if is_root else self._head(plan)
         lines.append("    d = {}")
         for asked in plan.fields:
-            key = repr(asked.key)
-            if isinstance(asked, TypeName):
-                lines.append(f"    d[{key}] = {plan.kind.name!r}")
-                continue
-            reading = reading_of(asked, self.schema, is_root=is_root)
-            read = self._read(reading)
-            if isinstance(reading, Call) and reading.is_async:
-                complete = self._function("v", f"    return {self._value(asked.value, 's')}")
-                lines += [f"    d[{key}] = None", f"    w.append(({read}, {complete}, d, {key}))"]
-            else:
-                lines += [f"    x = {read}", f"    d[{key}] = {self._value(asked.value, 'x')}"]
+            lines += self._field(plan, asked, is_root=is_root)
         return self._function("o", *lines, "    return d")
+
+    def _field(self, plan: Object, asked: Read | TypeName, *, is_root: bool) -> list[str]:
+        key = repr(asked.key)
+        if isinstance(asked, TypeName):
+            return [f"    d[{key}] = {plan.kind.name!r}"]
+        reading = reading_of(asked, self.schema, is_root=is_root)
+        read = self._read(reading)
+        if isinstance(reading, Call) and reading.is_async:
+            complete = self._function("v", f"    return {self._value(asked.value, 's')}")
+            return [f"    d[{key}] = None", f"    w.append(({read}, {complete}, d, {key}))"]
+        return [f"    x = {read}", f"    d[{key}] = {self._value(asked.value, 'x')}"]
 
     def _head(self, plan: Object) -> list[str]:
         kind = self._name("k", plan.python_type)

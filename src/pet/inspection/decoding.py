@@ -25,6 +25,10 @@ _DEMUXERS = {
     AudioFormat.FLAC: "flac",
 }
 
+_OPTIONS = {AudioFormat.WAV: {"probesize": str(32 * 1024)}}
+"""In the first half MiB of a WAV's samples FFmpeg looks for other formats than the header tells, for 20 times as long as
+all the rest takes. What it could find is one that browsers do not play."""
+
 _SECONDS = 2.0
 """How much of either end is decoded."""
 
@@ -58,7 +62,8 @@ def opened(file: BinaryIO, container: AudioFormat, start: int = 0) -> InputConta
     Raises:
         av.FFmpegError: it is none of its container.
     """
-    return av.open(_Part(file, start), "r", format=_DEMUXERS[container], metadata_errors="ignore")
+    part, options = _Part(file, start), _OPTIONS.get(container)
+    return av.open(part, "r", format=_DEMUXERS[container], options=options, metadata_errors="ignore")
 
 
 def require_sound(file: BinaryIO, container: AudioFormat, start: int, duration_seconds: float) -> None:

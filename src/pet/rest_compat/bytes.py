@@ -1,14 +1,16 @@
 """Serves the bytes of one stored object over HTTP as planned: whole, in ranges, or only its head.
 
-The pump holds one chunk at a time, and sends nothing that was not planned (`plans`).
+Where the object is a file and the server takes files (`zero_copy`), its bytes never come here. Elsewhere the pump holds
+one chunk at a time. Neither sends anything that was not planned (`plans`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing, closing, contextmanager
 from http import HTTPStatus
+from typing import Protocol, Self
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,11 +19,21 @@ from starlette.types import Message, Receive, Scope, Send
 
 from pet.rest_compat.plans import Answer, Representation, plan_answer, shared_headers
 from pet.rest_compat.ranges import ByteRange
+from pet.zero_copy import ZERO_COPY, OpenFile
 
 ReadBytes = Callable[[int, int], AsyncIterator[bytes]]
 """Reads from a start up to an end (exclusive) in chunks; closing the iterator releases what it holds."""
 
 _log = structlog.get_logger(__name__)
+
+
+class LentFile(OpenFile, Protocol):
+    """An object's own file, open for reading."""
+
+    size_bytes: int
+
+    def again(self) -> Self:
+        """Return the same file once more, to be closed for itself."""
 
 
 class SourceLengthError(Exception):
@@ -37,6 +49,7 @@ class BlobResponse(Response):
     Args:
         representation: the object's facts.
         read: opens the object; called once per range, one at a time, and never for HEAD.
+        open_file: lends the object's own file; None where it has none, or that cannot be had. Never called for HEAD.
         on_first_byte: awaited once before the answer starts, when the answer to a GET is about to carry byte 0. What it
             raises fails the request.
     """
@@ -46,35 +59,69 @@ class BlobResponse(Response):
         representation: Representation,
         read: ReadBytes,
         *,
+        open_file: Callable[[], Awaitable[LentFile | None]] | None = None,
         on_first_byte: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.status_code = HTTPStatus.OK
         self.background = None
         self._representation = representation
         self._read = read
+        self._open_file = open_file
         self._on_first_byte = on_first_byte
         self.init_headers(shared_headers(representation))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; return quietly when the client leaves before the end."""
-        answer = plan_answer(self._representation, Headers(scope=scope), scope["method"])
+        request = Headers(scope=scope)
+        answer = plan_answer(self._representation, request, scope["method"])
         if scope["method"] == "HEAD" or not answer.parts:
             await send(self._start(answer))
             await send(_body(b"" if scope["method"] == "HEAD" else answer.ending, more_body=False))
+        elif (file := await self._file_for(scope, request)) is not None:
+            with closing(file):
+                await self._send_file(file, answer, scope, send)
         else:
             await _while_connected(receive, self._stream(answer, scope, send))
+
+    async def _file_for(self, scope: Scope, request: Headers) -> LentFile | None:
+        """Return the object's file, if its bytes can go from there; the pump takes care of everything unusual."""
+        if self._open_file is None or ZERO_COPY not in (scope.get("extensions") or {}) or _has_body(request):
+            return None
+        file = await self._open_file()
+        if file is None or file.size_bytes == self._representation.size_bytes:
+            return file
+        file.close()
+        return None
+
+    async def _send_file(self, file: LentFile, answer: Answer, scope: Scope, send: Send) -> None:
+        """Leave the bytes to the server, which notices by itself that the client leaves."""
+        await self._begin(answer, send)
+        with self._breaks_logged(scope):
+            for part in answer.parts:
+                if part.preamble:
+                    await send(_body(part.preamble, more_body=True))
+                await send(_piece(file.again(), part.range))
+            await send(_body(answer.ending, more_body=False))
 
     async def _stream(self, answer: Answer, scope: Scope, send: Send) -> None:
         async with aclosing(self._pieces(answer)) as pieces:
             first = await anext(pieces)
-            if self._on_first_byte is not None and answer.carries_first_byte:
-                await self._on_first_byte()
-            await send(self._start(answer))
-            try:
+            await self._begin(answer, send)
+            with self._breaks_logged(scope):
                 await _pump(first, pieces, send)
-            except Exception:
-                _log.exception("media stream broken", path=scope["path"], etag=self._representation.etag)
-                raise
+
+    async def _begin(self, answer: Answer, send: Send) -> None:
+        if self._on_first_byte is not None and answer.carries_first_byte:
+            await self._on_first_byte()
+        await send(self._start(answer))
+
+    @contextmanager
+    def _breaks_logged(self, scope: Scope) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            _log.exception("media stream broken", path=scope["path"], etag=self._representation.etag)
+            raise
 
     async def _pieces(self, answer: Answer) -> AsyncGenerator[bytes, None]:
         for part in answer.parts:
@@ -157,6 +204,15 @@ async def _release(source: AsyncIterator[bytes]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait((closing,))
         raise
+
+
+def _has_body(request: Headers) -> bool:
+    """Tell whether the request has a body, which GET gives no meaning: somebody has to read it."""
+    return "transfer-encoding" in request or request.get("content-length", "0") != "0"
+
+
+def _piece(file: LentFile, wanted: ByteRange) -> Message:
+    return {"type": ZERO_COPY, "file": file, "offset": wanted.start, "count": wanted.length, "more_body": True}
 
 
 def _body(content: bytes, *, more_body: bool) -> Message:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Protocol
 
@@ -16,12 +17,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pet.rest_compat.bytes import BlobResponse, ReadBytes
+from pet.rest_compat.bytes import BlobResponse, LentFile, ReadBytes
 from pet.rest_compat.plans import Answer, Representation, plan_answer, shared_headers
 from pet.rest_compat.ranges import PartialObject, select_ranges
 
 Lend = Callable[[str, str], Awaitable[str | None]]
 """Returns a URL by which an object's key can be fetched by a method for a while; None where only files are."""
+
+OpenFile = Callable[[str], Awaitable[LentFile | None]]
+"""Lends the file of an object's key; None where there is none."""
 
 INTERNAL_ROUTE = "/_media/"
 """The location of nginx that only an answer of the service leads to."""
@@ -41,10 +45,6 @@ class Parcel:
     read: ReadBytes
     on_first_byte: Callable[[], Awaitable[None]] | None = None
 
-    def carried_by_us(self) -> Response:
-        """Return the answer that sends the bytes through this process."""
-        return BlobResponse(self.representation, self.read, on_first_byte=self.on_first_byte)
-
 
 class Courier(Protocol):
     """Answers a GET or HEAD of someone who may have the bytes."""
@@ -54,12 +54,16 @@ class Courier(Protocol):
 
 
 class Proxy:
-    """The service reads the bytes and sends them."""
+    """The service sends the bytes: from the object's own file where there is one, else as it reads them."""
+
+    def __init__(self, open_file: OpenFile | None = None) -> None:
+        self._open_file = open_file
 
     def response(self, request: Request, parcel: Parcel) -> Response:
         """Return the bytes."""
         del request
-        return parcel.carried_by_us()
+        open_file = partial(self._open_file, parcel.key) if self._open_file else None
+        return BlobResponse(parcel.representation, parcel.read, open_file=open_file, on_first_byte=parcel.on_first_byte)
 
 
 class Redirect:
@@ -69,13 +73,14 @@ class Redirect:
     ranges; with several, with one behind the end and with headers that are to be ignored stores do as they like.
     """
 
-    def __init__(self, lend: Lend) -> None:
+    def __init__(self, lend: Lend, proxy: Proxy) -> None:
         self._lend = lend
+        self._proxy = proxy
 
     def response(self, request: Request, parcel: Parcel) -> Response:
         """Return a redirect; a download with a file's name goes through the service, as the store knows no names."""
         if parcel.representation.attachment or not _store_agrees(request.headers, parcel.representation.size_bytes):
-            return parcel.carried_by_us()
+            return self._proxy.response(request, parcel)
         return _Redirection(parcel, self._lend)
 
 
@@ -86,8 +91,9 @@ class Accel:
     entity tags of its own, several ranges, and whoever does not come through a trusted proxy, the service answers.
     """
 
-    def __init__(self, lend: Lend, is_trusted: Callable[[str], bool]) -> None:
+    def __init__(self, lend: Lend, is_trusted: Callable[[str], bool], proxy: Proxy) -> None:
         self._lend = lend
+        self._proxy = proxy
         self._is_trusted = is_trusted
 
     def response(self, request: Request, parcel: Parcel) -> Response:
@@ -96,7 +102,7 @@ class Accel:
         comes_by_nginx = request.client is not None and self._is_trusted(request.client.host)
         if comes_by_nginx and request.method == "GET" and _nginx_agrees(request.headers, answer):
             return _Acceleration(parcel, answer, self._lend)
-        return parcel.carried_by_us()
+        return self._proxy.response(request, parcel)
 
 
 class _Redirection(Response):

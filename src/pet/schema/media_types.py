@@ -13,6 +13,9 @@ EVENT_STREAM = "text/event-stream"
 
 _WILDCARDS = {"*/*": JSON, "application/*": JSON, "text/*": EVENT_STREAM}
 
+_USUAL = {"": JSON, "*/*": JSON, JSON: JSON, GRAPHQL_RESPONSE: GRAPHQL_RESPONSE}
+"""What most clients send, which need not be taken apart."""
+
 
 class NotAcceptable(Invalid):
     """The client takes none of our media types."""
@@ -26,6 +29,8 @@ def preferred(accept: str) -> str:
     Raises:
         NotAcceptable: it wants none that there is.
     """
+    if accept in _USUAL:
+        return _USUAL[accept]
     if not accept.strip():
         return JSON
     wanted = [found for item in accept.split(",") if (found := _wanted(item))]

@@ -7,6 +7,7 @@ import binascii
 from datetime import UTC, datetime
 from typing import NewType
 
+import orjson
 import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
@@ -15,8 +16,12 @@ from pet.domain.uploads import Upload as ArrivedFile
 
 
 def write_time(moment: datetime) -> str:
-    """Write a moment in UTC with milliseconds and a Z (RFC 3339)."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Write a moment in UTC with milliseconds and a Z (RFC 3339).
+
+    orjson takes a fraction of the time of `isoformat`. It writes microseconds, and leaves them out where they are 0.
+    """
+    text = orjson.dumps(moment.astimezone(UTC), option=orjson.OPT_UTC_Z).decode()
+    return f"{text[1:24]}Z" if moment.microsecond else f"{text[1:20]}.000Z"
 
 
 def _only_a_file(value: object) -> ArrivedFile:

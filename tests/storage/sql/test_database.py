@@ -15,11 +15,13 @@ from typing import ParamSpec
 
 import pytest
 from tortoise import Tortoise
+from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
 from tortoise.migrations.autodetector import MigrationAutodetector
 
 from pet.domain.errors import Service, Unavailable
 from pet.storage.sql.database import (
+    CONNECTION,
     DESIGN,
     Database,
     Statements,
@@ -132,8 +134,10 @@ async def test_the_migrations_lead_to_the_declared_tables() -> None:
 
 
 async def test_the_database_is_durable_and_shared(database: Database, path: Path) -> None:
-    pragmas = [await database.row(f"PRAGMA {name}") for name in ("synchronous", "journal_mode", "busy_timeout")]
-    assert [next(iter(row.values())) for row in pragmas if row] == [2, "wal", 5000]
+    names = ("synchronous", "journal_mode", "busy_timeout")
+    writes = [await database.atomically(partial(Statements.row, sql=f"PRAGMA {name}")) for name in names]
+    reads = [await database.row(f"PRAGMA {name}") for name in names[1:]]
+    assert [next(iter(row.values())) for row in [*writes, *reads] if row] == [2, "wal", 5000, "wal", 5000]
 
 
 async def test_a_transaction_is_undone_when_its_work_raises(database: Database) -> None:
@@ -217,6 +221,21 @@ async def test_a_transaction_that_reads_first_is_not_refused_for_what_another_pr
     assert await noted(database) == ["other", "own"]
 
 
+async def test_a_read_waits_for_no_transaction_and_sees_what_is_committed(database: Database) -> None:
+    async def work(sql: Statements) -> None:
+        await note(sql, "new")
+        assert await noted(database) == []
+
+    await database.atomically(work)
+    assert await noted(database) == ["new"]
+
+
+async def test_a_read_cannot_write(database: Database) -> None:
+    with pytest.raises(Unavailable):
+        await database.rows("INSERT INTO blob_reservation VALUES ('a', 0) RETURNING 1 AS inserted")
+    assert await noted(database) == []
+
+
 async def test_a_transaction_waits_for_another_process(database: Database, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -232,7 +251,7 @@ async def test_a_transaction_waits_for_another_process(database: Database, path:
 async def test_a_lock_that_lasts_is_an_engine_that_is_down_and_frees_the_connection(
     database: Database, path: Path
 ) -> None:
-    await database.rows("PRAGMA busy_timeout = 1")
+    await get_connection(CONNECTION).execute_query("PRAGMA busy_timeout = 1")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for _ in range(2):

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pet.domain.media import Blobs
 from pet.storage.blobs.folder import open_folder
+from pet.storage.blobs.open_files import LentFile
 
 
 class OpenBlobs(Blobs, Protocol):
@@ -27,6 +28,13 @@ class OpenBlobs(Blobs, Protocol):
     async def lend(self, key: str, method: str) -> str | None:
         """Return a URL by which anyone may GET or HEAD an object for an hour; None when nobody else can reach it."""
 
+    async def open_file(self, key: str) -> LentFile | None:
+        """Lend the object's own file, to be closed by whoever has it; None where it is no file of this machine.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
 
 @asynccontextmanager
 async def open_blobs(url: str, *, spool: Path, timeout_seconds: float) -> AsyncIterator[OpenBlobs]:
@@ -43,7 +51,11 @@ async def open_blobs(url: str, *, spool: Path, timeout_seconds: float) -> AsyncI
         Unavailable: the folder cannot be made.
     """
     if not url.startswith("s3://"):
-        yield open_folder(url)
+        folder = open_folder(url)
+        try:
+            yield folder
+        finally:
+            await folder.close()
         return
     from pet.storage.blobs.s3_opening import open_s3  # noqa: PLC0415 - only where a setting names it
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from asyncpg.exceptions import (
     InterfaceError,
@@ -17,7 +17,7 @@ from asyncpg.exceptions import (
     TransactionRollbackError,
 )
 from tortoise import Tortoise
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.client import BaseDBAsyncClient, Capabilities
 from tortoise.config import AppConfig, ConnectionConfig, TortoiseConfig
 from tortoise.connection import get_connection
 from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError, TransactionManagementError
@@ -30,7 +30,7 @@ from pet.domain.texts import storable_text
 from pet.storage.detached import whole
 from pet.storage.opening import CannotOpen
 from pet.storage.space import unavailable
-from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, why_it_cannot_be_opened
+from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, numbered, why_it_cannot_be_opened
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -59,6 +59,15 @@ _DOWN = (
     InterfaceError,
     sqlite3.Error,
 )
+
+
+class Reader(Protocol):
+    """What both clients have beside what Tortoise asks of them: a way for reads past its one."""
+
+    capabilities: Capabilities
+
+    async def read(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """Return all rows of one statement by itself, which sees what was committed before the call."""
 
 
 class Statements:
@@ -122,10 +131,7 @@ class Statements:
         return await self.row(inserted, *record.values()) is not None
 
     def _dialect(self, sql: str) -> str:
-        if not self._is_postgres:
-            return sql
-        parts = sql.split("?")
-        return parts[0] + "".join(f"${number}{part}" for number, part in enumerate(parts[1:], 1))
+        return numbered(sql) if self._is_postgres else sql
 
 
 Work = Callable[[Statements], Awaitable[T]]
@@ -134,26 +140,44 @@ Work = Callable[[Statements], Awaitable[T]]
 class Database:
     """An open database, speaking for one service of the legacy document when it has to say that it is down."""
 
-    def __init__(self, service: Service = Service.USER, *, running: set[asyncio.Task[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        service: Service = Service.USER,
+        *,
+        reader: Reader | None = None,
+        running: set[asyncio.Task[Any]] | None = None,
+    ) -> None:
         self._service = service
+        self._reader = reader or cast("Reader", get_connection(CONNECTION))
         self._running: set[asyncio.Task[Any]] = set() if running is None else running
 
     def speaking_for(self, service: Service) -> Database:
         """Return the same database for another service's adapters."""
-        return Database(service, running=self._running)
+        return Database(service, reader=self._reader, running=self._running)
 
     async def rows(self, sql: str, *values: object) -> list[Row]:
-        """Return all rows of a statement; `?` stands for a value in either dialect.
+        """Return all rows of a statement by itself, in no transaction; `?` stands for a value in either dialect.
 
         Raises:
             Unavailable: the engine cannot be reached.
         """
-        with self._translated():
-            return await Statements(get_connection(CONNECTION)).rows(sql, *values)
+        try:
+            return await self._reader.read(sql, [_storable(value) for value in values])
+        except _DOWN as error:
+            raise unavailable(self._service, error) from error
 
     async def row(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
         return next(iter(await self.rows(sql, *values)), None)
+
+    def among(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[object]]:
+        """Return a condition that a column has one of some values, for `rows`, and what its placeholders take.
+
+        PostgreSQL takes them all as one, so that the statement is the same for any number, and is prepared once.
+        """
+        if self._reader.capabilities.dialect == "postgres":
+            return f"{column} = ANY(?)", ([*values],)
+        return f"{column} IN ({placeholders(values)})", values
 
     async def atomically(self, work: Work[T]) -> T:
         """Run statements in one transaction, and undo them all when the work raises.
@@ -222,7 +246,9 @@ def _storable(value: object) -> object:
 
     An id of a request may still hold it, and is then nobody's.
     """
-    return storable_text(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return storable_text(value)
+    return [storable_text(each) for each in value] if isinstance(value, list) else value
 
 
 def in_steps(values: Sequence[T]) -> Iterator[Sequence[T]]:

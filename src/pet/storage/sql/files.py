@@ -11,6 +11,7 @@ from pet.domain.files import FileList, FileType, MediaFile, removal_of
 from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import to_milliseconds
+from pet.storage.coalescing import Coalescing
 from pet.storage.rows import file_of, file_values
 from pet.storage.sql.database import Database, Row, Statements, placeholders
 from pet.storage.sql.delivery import store_events
@@ -30,6 +31,7 @@ class SqlFiles:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.MEDIA)
+        self._by_id = Coalescing[FileId, MediaFile](self._read_by_id)
 
     async def reserve(self, blob_keys: Sequence[str], at: datetime) -> None:
         """See `Files.reserve`."""
@@ -68,9 +70,12 @@ class SqlFiles:
 
     async def get_many(self, file_ids: Sequence[FileId]) -> Mapping[FileId, MediaFile]:
         """See `Files.get_many`."""
-        select = f"SELECT * FROM file WHERE file_id IN ({placeholders(file_ids)})"
-        files = (_from_row(row) for row in await self._db.rows(select, *file_ids))
-        return {file.file_id: file for file in files}
+        return await self._by_id.get_many(file_ids)
+
+    async def _read_by_id(self, file_ids: Sequence[FileId]) -> Mapping[FileId, MediaFile]:
+        is_wanted, values = self._db.among("file_id", file_ids)
+        rows = await self._db.rows(f"SELECT * FROM file WHERE {is_wanted}", *values)
+        return {FileId(row["file_id"]): _from_row(row) for row in rows}
 
     async def pages(
         self, user_ids: Sequence[UserId], which: FileList, *, after: Position | None, limit: int

@@ -11,6 +11,7 @@ from pet.domain.events import Event
 from pet.domain.follows import UNDER_FOLLOWERS_CONTROL, Follow, FollowList, FollowState, Make, ending_of
 from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
+from pet.storage.coalescing import Coalescing
 from pet.storage.rows import follow_of, follow_values
 from pet.storage.sql.database import Database, Row, Statements, placeholders
 from pet.storage.sql.delivery import store_event, store_events
@@ -35,6 +36,7 @@ class SqlFollows:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.SOCIAL)
+        self._followed_by = Coalescing[UserId, Sequence[UserId]](self._read_followed_by, most=100)
 
     async def add(self, follower_id: UserId, following_id: UserId, make: Make) -> tuple[Follow, Sequence[Event]]:
         """See `Follows.add`."""
@@ -137,14 +139,19 @@ class SqlFollows:
 
     async def following_ids(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
         """See `Follows.following_ids`."""
+        found = await self._followed_by.get_many(user_ids)
+        return {user_id: found.get(user_id, []) for user_id in user_ids}
+
+    async def _read_followed_by(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
+        is_wanted, values = self._db.among("follower_id", user_ids)
         select = (
-            f"SELECT follower_id, following_id FROM follow WHERE follower_id IN ({placeholders(user_ids)})"
+            f"SELECT follower_id, following_id FROM follow WHERE {is_wanted}"
             " AND state = ? ORDER BY follower_id DESC, created_ms DESC, object_id DESC"
         )
         found: dict[UserId, list[UserId]] = defaultdict(list)
-        for row in await self._db.rows(select, *user_ids, FollowState.FOLLOWING.value):
+        for row in await self._db.rows(select, *values, FollowState.FOLLOWING.value):
             found[UserId(row["follower_id"])].append(UserId(row["following_id"]))
-        return {user_id: found[user_id] for user_id in user_ids}
+        return found
 
 
 async def _privacy(sql: Statements, follower_id: UserId, following_id: UserId) -> Mapping[UserId, bool]:

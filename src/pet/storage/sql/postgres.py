@@ -13,9 +13,10 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -24,8 +25,7 @@ from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionalDBClient
 from tortoise.connection import get_connections
 
-IDLE_SECONDS = 300
-"""After this time a connection that nobody needed is closed."""
+from pet.storage.sql.connections import ConnectionStack, Lendable
 
 STATEMENT_SHARE = 0.9
 """The server breaks a statement off when this part of the deadline has gone: its answer, unlike silence, leaves the
@@ -69,49 +69,44 @@ class PostgresDatabase:
     limits: PostgresLimits
 
 
-class _Connection(asyncpg.Connection):
-    """A connection that has nothing to reset when the next call gets it, which saves a round trip each time.
-
-    No statement changes a setting of the session, listens, or takes a lock beyond its transaction; and no connection
-    is given back with an open one.
-    """
-
-    __slots__ = ()
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
 class PostgresClient(AsyncpgDBClient):
-    """A pool of connections to one database, opened when they are needed."""
+    """Connections to one database, opened when they are needed, for reads by themselves and for transactions."""
 
     def __init__(self, target: PostgresDatabase, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._target = target
         self._deadline = None if target.limits.is_patient else target.limits.call_seconds
+        self._stack: ConnectionStack | None = None
 
     async def create_connection(self, with_db: bool) -> None:
-        """Make the pool; the first call opens the first connection."""
+        """Prepare to connect; the first call opens the first connection."""
         del with_db
-        await self._make_pool()
+        self._ready()
 
-    async def _make_pool(self) -> asyncpg.Pool:
+    def _ready(self) -> ConnectionStack:
+        if self._stack is None:
+            self._stack = ConnectionStack(self._connect, size=self._target.limits.connections)
+        return self._stack
+
+    async def _connect(self) -> asyncpg.Connection:
         limits = self._target.limits
-        self._pool = await asyncpg.create_pool(
-            self._target.url,
-            min_size=0,
-            max_size=limits.connections,
-            max_inactive_connection_lifetime=IDLE_SECONDS,
-            connection_class=_Connection,
-            timeout=limits.call_seconds,
-            command_timeout=self._deadline,  # also bounds how long a connection takes to close
-            server_settings=limits.server_settings,
+        connection: asyncpg.Connection = await asyncpg.connect(
+            self._target.url, timeout=limits.call_seconds, server_settings=limits.server_settings
         )
-        await self._post_connect()
-        return self._pool
+        return connection
+
+    async def read(self, sql: str, values: Sequence[object]) -> list[dict[str, Any]]:
+        """Return the rows of one statement by itself, prepared: one round trip.
+
+        Raises:
+            TimeoutError: the call, with the wait for a connection, took too long.
+        """
+        self.log.debug("%s: %s", sql, values)
+        async with asyncio.timeout(self._deadline) as deadline, _Loan(self._ready(), deadline) as lent:
+            return [dict(record) for record in await lent.fetch(numbered(sql), values)]
 
     def acquire_connection(self) -> Any:
-        """Lend a connection for one call, as a context; it goes back only when it is known to be well.
+        """Lend a connection for one call, as a context.
 
         Raises:
             TimeoutError: the call, with the wait for a connection, took too long.
@@ -120,19 +115,8 @@ class PostgresClient(AsyncpgDBClient):
 
     @asynccontextmanager
     async def _lent(self) -> AsyncIterator[asyncpg.Connection]:
-        pool = self._pool or await self._make_pool()
-        async with asyncio.timeout(self._deadline) as deadline:
-            connection = await pool.acquire()
-            try:
-                yield connection
-            except BaseException as error:
-                _cut_when_in_doubt(connection, error)
-                if deadline.expired() or isinstance(error, TimeoutError):
-                    # The others are as old, and may lead to the same dead end: each would cost someone a deadline.
-                    await pool.expire_connections()
-                raise
-            finally:
-                await pool.release(connection)
+        async with asyncio.timeout(self._deadline) as deadline, _Loan(self._ready(), deadline) as lent:
+            yield lent.connection
 
     def _in_transaction(self) -> Any:
         return self._transaction()
@@ -156,11 +140,41 @@ class PostgresClient(AsyncpgDBClient):
                 get_connections().reset(token)
 
     async def _close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool:
-            with suppress(TimeoutError):  # the pool has cut its connections then
-                async with asyncio.timeout(self._target.limits.call_seconds):
-                    await pool.close()
+        stack, self._stack = self._stack, None
+        if stack:
+            await stack.close(within=self._target.limits.call_seconds)
+
+
+class _Loan:
+    """A connection for one call, as a context; it goes back only when it is known to be well.
+
+    A class and not a generator: every read goes through it.
+    """
+
+    __slots__ = ("_deadline", "_lent", "_stack")
+
+    def __init__(self, stack: ConnectionStack, deadline: asyncio.Timeout) -> None:
+        self._stack = stack
+        self._deadline = deadline
+
+    async def __aenter__(self) -> Lendable:
+        self._lent = await self._stack.take()
+        return self._lent
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            _cut_when_in_doubt(self._lent.connection, error)
+            if self._deadline.expired() or isinstance(error, TimeoutError):
+                # The others are as old, and may lead to the same dead end: each would cost someone a deadline.
+                self._stack.renew()
+        self._stack.give_back(self._lent)
+
+
+@lru_cache(maxsize=1000)
+def numbered(sql: str) -> str:
+    """Return a statement with PostgreSQL's `$1`, `$2` in the place of each `?`."""
+    parts = sql.split("?")
+    return parts[0] + "".join(f"${number}{part}" for number, part in enumerate(parts[1:], 1))
 
 
 def _cut_when_in_doubt(connection: asyncpg.Connection, error: BaseException) -> None:

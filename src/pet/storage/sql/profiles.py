@@ -15,7 +15,8 @@ from pet.domain.stats import Stats
 from pet.domain.texts import identity_key, search_words
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Role
-from pet.storage.sql.database import Database, Row, Statements, placeholders
+from pet.storage.coalescing import Coalescing
+from pet.storage.sql.database import Database, Row, Statements
 from pet.storage.sql.delivery import store_events
 
 _LAST_BYTE = b"\xff"
@@ -27,17 +28,26 @@ class SqlProfiles:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.USER)
+        self._by_id = Coalescing[UserId, Profile](self._read_by_id)
+        self._by_username = Coalescing[str, Profile](self._read_by_username)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
-        select = f"SELECT * FROM profile WHERE user_id IN ({placeholders(user_ids)})"
-        profiles = (_from_row(row) for row in await self._db.rows(select, *user_ids))
-        return {profile.user_id: profile for profile in profiles}
+        return await self._by_id.get_many(user_ids)
 
     async def find_by_username(self, username: str) -> Profile | None:
         """See `Profiles.find_by_username`."""
-        row = await self._db.row("SELECT * FROM profile WHERE username_key = ?", identity_key(username))
-        return _from_row(row) if row else None
+        return await self._by_username.get(identity_key(username))
+
+    async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
+        is_wanted, values = self._db.among("user_id", user_ids)
+        rows = await self._db.rows(f"SELECT * FROM profile WHERE {is_wanted}", *values)
+        return {UserId(row["user_id"]): _from_row(row) for row in rows}
+
+    async def _read_by_username(self, username_keys: Sequence[str]) -> Mapping[str, Profile]:
+        is_wanted, values = self._db.among("username_key", username_keys)
+        rows = await self._db.rows(f"SELECT * FROM profile WHERE {is_wanted}", *values)
+        return {row["username_key"]: _from_row(row) for row in rows}
 
     async def page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None

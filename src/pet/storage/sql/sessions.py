@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from pet.domain.errors import Service
 from pet.domain.ids import SessionId, UserId
 from pet.domain.sessions import MAX_LISTED, Session
 from pet.domain.times import from_milliseconds, to_milliseconds
+from pet.storage.coalescing import Coalescing
 from pet.storage.sql.database import Database, Row, Statements, placeholders
 
 EXPIRED_AT_ONCE = 20
@@ -20,6 +21,7 @@ class SqlSessions:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.AUTH)
+        self._by_id = Coalescing[SessionId, Session](self._read_by_id)
 
     async def add(self, session: Session) -> None:
         """See `Sessions.add`. Some expired sessions go by the way, anyone's, so that the table does not grow."""
@@ -39,8 +41,12 @@ class SqlSessions:
 
     async def find(self, session_id: SessionId) -> Session | None:
         """See `Sessions.find`."""
-        row = await self._db.row("SELECT * FROM session WHERE session_id = ?", session_id)
-        return _from_row(row) if row else None
+        return await self._by_id.get(session_id)
+
+    async def _read_by_id(self, session_ids: Sequence[SessionId]) -> Mapping[SessionId, Session]:
+        is_wanted, values = self._db.among("session_id", session_ids)
+        rows = await self._db.rows(f"SELECT * FROM session WHERE {is_wanted}", *values)
+        return {SessionId(row["session_id"]): _from_row(row) for row in rows}
 
     async def rotate(
         self, session_id: SessionId, *, presented: str, successor: str, now: datetime, until: datetime

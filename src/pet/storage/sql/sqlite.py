@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from tortoise.backends.base.client import NestedTransactionContext, TransactionalDBClient, TransactionContext
@@ -14,13 +15,19 @@ from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionConte
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
+from pet.storage.sql.sqlite_reader import SqliteReader
+
 
 class ImmediateSqliteClient(SqliteClient):
-    """One connection whose transactions take the write lock when they begin.
+    """One connection whose transactions take the write lock when they begin, and one that reads.
 
     A transaction that first reads and then writes is refused at once, without waiting, when another process has written
     in between. One that begins with the lock waits for its turn instead.
     """
+
+    def __init__(self, file_path: str, **kwargs: Any) -> None:
+        super().__init__(file_path, **kwargs)
+        self._reader: SqliteReader | None = None
 
     async def create_connection(self, with_db: bool) -> None:
         """Connect; a file that cannot be opened is found out first.
@@ -30,6 +37,20 @@ class ImmediateSqliteClient(SqliteClient):
         if not self._connection:
             await asyncio.to_thread(_require_openable, self.filename)
         await super().create_connection(with_db)
+
+    async def read(self, sql: str, values: Sequence[object]) -> list[dict[str, Any]]:
+        """Return the rows of one statement by itself, which waits for no transaction."""
+        self.log.debug("%s: %s", sql, values)
+        if self._reader is None:
+            self._reader = SqliteReader(self.filename, busy_timeout_ms=self.pragmas["busy_timeout"])
+        return await self._reader.read(sql, values)
+
+    async def close(self) -> None:
+        """Close both connections."""
+        reader, self._reader = self._reader, None
+        if reader:
+            await reader.close()
+        await super().close()
 
     def _in_transaction(self) -> TransactionContext:
         return _Context(_Transaction(self), self._lock)

@@ -1,0 +1,3 @@
+module pet/peers
+
+go 1.24
