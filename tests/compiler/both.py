@@ -10,6 +10,7 @@ import orjson
 
 from pet.context import Context
 from pet.domain.viewers import Client
+from pet.operation_limits import OperationLimits
 from pet.schema.executing import OperationRules, Schema
 from pet.schema.root import build_schema
 from pet.services import Services
@@ -20,6 +21,9 @@ from tests.compiler.operations import Operation
 ATTEMPTS = 5
 """graphql-core cancels what is beside a failure, and which of two failures comes first is now and then a matter of
 the moment: then it may be asked again."""
+
+PATIENT = OperationLimits(seconds=300)
+"""A machine that is busy otherwise may make anything take long; what hangs is still ended."""
 
 CLIENT = Client("192.0.2.1")
 
@@ -35,7 +39,7 @@ class Answer:
 
 def _schema(executor: Any) -> Schema:
     build_schema.cache_clear()  # one that has seen no document
-    return build_schema(OperationRules(executor=executor))
+    return build_schema(OperationRules(limits=PATIENT, executor=executor))
 
 
 @dataclass

@@ -35,6 +35,7 @@ ERRORS: Sequence[Callable[[], Exception]] = (
 
 PROFILE_TWISTS: Sequence[Mapping[str, Any]] = (
     {"username": None},
+    {"username": None, "display_name": None},
     {"username": 12},
     {"display_name": ValueError("returned, not raised")},
     {"display_name": True},
@@ -52,6 +53,7 @@ PROFILE_TWISTS: Sequence[Mapping[str, Any]] = (
 )
 STATS_TWISTS: Sequence[Mapping[str, Any]] = (
     {"tracks": 2**31},
+    {"followers": -(2**31) - 1, "following": 2**40},
     {"followers": 1.0},
     {"following": "7"},
     {"plays": None},

@@ -34,6 +34,9 @@ ROOM = 250
 
 MOST_LEVELS = 9
 ALIASES = "abcdef"
+SWITCH = "b"
+"""The first letter of a variable that a directive asks."""
+
 USUAL_PAGE = 20
 """Of a connection that is not told how many."""
 
@@ -91,6 +94,12 @@ class Variable:
 def operation(schema: GraphQLSchema, supply: Supply, random: Random) -> Operation:
     """Return one random operation, which may still be too large for the server's limits."""
     return _Writer(schema, supply, random).write()
+
+
+def switched(found: Operation, random: Random) -> Operation:
+    """Return the same document with other values for the variables that `@skip` and `@include` ask."""
+    switches = {name: random.random() < 0.5 for name in found.variables if name.startswith(SWITCH)}
+    return replace(found, variables={**found.variables, **switches})
 
 
 @dataclass
@@ -299,13 +308,13 @@ class _Writer:
         return text
 
     def _condition_of_directive(self) -> str:
-        known = [name for name in self.variables if name.startswith("b")]
+        known = [name for name in self.variables if name.startswith(SWITCH)]
         draw = self.random.random()
         if draw < 0.4:
             return self.random.choice(["true", "false"])
         if draw < 0.7 and known:
             return "$" + self.random.choice(known)
-        variable = f"b{len(self.variables)}"
+        variable = f"{SWITCH}{len(self.variables)}"
         kinds = ["Boolean!", "Boolean! = true", "Boolean = false", "Boolean = true"]
         kind = self.random.choice(kinds)
         if "=" not in kind or self._happens(0.5):
