@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
+from keyword import iskeyword
 from typing import Any, cast
 
 from graphql import (
@@ -33,7 +34,7 @@ class Surprise(Exception):
     """Something came that the compiled code does not answer: graphql-core runs the operation instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
     """What one run of an operation has for all its fields."""
 
@@ -110,7 +111,8 @@ def reading_of(read: Read, schema: Schema, *, is_root: bool) -> Attribute | Call
     if not is_root and not all(_is_unchanging(argument.type) for argument in read.definition.args.values()):
         raise NotCovered
     is_plain = type(field).get_result is StrawberryField.get_result and not schema.exception_handlers
-    if is_plain and field.is_basic_field and field.default_resolver is getattr and field.python_name.isidentifier():
+    is_name = field.python_name.isidentifier() and not iskeyword(field.python_name)
+    if is_plain and field.is_basic_field and field.default_resolver is getattr and is_name:
         return Attribute(field.python_name)
     resolver = field.base_resolver
     if resolver is None or not is_plain or field.extensions or resolver.parent_parameter or resolver.root_parameter:
@@ -135,10 +137,7 @@ def _through_strawberry(read: Read) -> Call:
     def arguments(run: Run) -> dict[str, Any]:
         return {"info": FieldInfo(read, run), **_given(read, run.variables)}
 
-    def function(source: Any, info: Any, **given: Any) -> Any:
-        return resolve(source, info, **given)
-
-    return Call(function, True, arguments, read.field.is_async)
+    return Call(resolve, True, arguments, read.field.is_async)
 
 
 def _given(read: Read, variables: VariableValues) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import strawberry
 
 from pet.domain.follows import FollowList
 from pet.schema.call import Info
-from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
+from pet.schema.connections import After, Cursor, First, PageInfo, asked, cursors, page_info
 from pet.schema.errors import Payload
 from pet.schema.follows import UserIdArgument, required_user_id
 from pet.schema.profiles import Profile, changed_profile, people_of, position_of_follow
@@ -18,7 +18,7 @@ from pet.schema.profiles import Profile, changed_profile, people_of, position_of
 class BlockEdge:
     """Someone whom the viewer has blocked."""
 
-    cursor: str = strawberry.field(description="The place in the list.")
+    cursor: Cursor = strawberry.field(graphql_type=str, description="The place in the list.")
     blocked_at: datetime = strawberry.field(description="When the block was made.")
     node: Profile = strawberry.field(description="Who is blocked.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import strawberry
 
@@ -28,10 +28,25 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="The cursor of the last edge: the next page's `after`.")
 
 
+class Cursor:
+    """The place of an item in the list `kind`, which is written when a client asks for it, and few do."""
+
+    __slots__ = ("_item", "_kind", "_position_of")
+
+    def __init__(self, kind: str, item: T, position_of: Callable[[T], Position]) -> None:
+        self._kind = kind
+        self._item: Any = item
+        self._position_of: Callable[[Any], Position] = position_of
+
+    def __str__(self) -> str:
+        """Return the cursor as clients see it; GraphQL's texts are written by this."""
+        return encode_cursor(self._kind, self._position_of(self._item))
+
+
 class Edge(Protocol):
     """An item of a page."""
 
-    cursor: str
+    cursor: Cursor
 
 
 def asked(kind: str, first: int | None, after: str | None) -> tuple[int, Position | None]:
@@ -48,11 +63,11 @@ def page_info(edges: Sequence[Edge], page: Page[T], *, after: Position | None) -
     return PageInfo(
         has_next_page=page.has_next,
         has_previous_page=after is not None,
-        start_cursor=edges[0].cursor if edges else None,
-        end_cursor=edges[-1].cursor if edges else None,
+        start_cursor=str(edges[0].cursor) if edges else None,
+        end_cursor=str(edges[-1].cursor) if edges else None,
     )
 
 
-def cursors(kind: str, page: Page[T], position_of: Callable[[T], Position]) -> Sequence[str]:
+def cursors(kind: str, page: Page[T], position_of: Callable[[T], Position]) -> Sequence[Cursor]:
     """Return the cursor of every item of a page."""
-    return [encode_cursor(kind, position_of(item)) for item in page.items]
+    return [Cursor(kind, item, position_of) for item in page.items]

@@ -20,7 +20,7 @@ from pet.domain.live_feed import Ear
 from pet.domain.paging import Page, Position
 from pet.domain.visibility import ProfileView
 from pet.schema.call import Info
-from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
+from pet.schema.connections import After, Cursor, First, PageInfo, asked, cursors, page_info
 from pet.schema.files import Track
 from pet.schema.interfaces import Node
 from pet.schema.profiles import Profile
@@ -103,7 +103,7 @@ class ProfileUpdated(Activity):
 class ActivityEdge:
     """An activity in the feed."""
 
-    cursor: str = strawberry.field(description="The place in the feed.")
+    cursor: Cursor = strawberry.field(graphql_type=str, description="The place in the feed.")
     node: Activity = strawberry.field(description="The activity.")
 
 

@@ -15,7 +15,7 @@ from pet.domain.paging import Page, Position
 from pet.domain.visibility import ProfileView
 from pet.domain.waveforms import POINTS, Waveform, pending, require_points
 from pet.schema.call import Info
-from pet.schema.connections import PageInfo, asked, cursors, page_info
+from pet.schema.connections import Cursor, PageInfo, asked, cursors, page_info
 from pet.schema.interfaces import Node
 from pet.schema.scalars import global_id
 
@@ -197,7 +197,7 @@ class Track(StoredFile, Node):
 class TrackEdge:
     """A track in a list."""
 
-    cursor: str = strawberry.field(description="The place in the list.")
+    cursor: Cursor = strawberry.field(graphql_type=str, description="The place in the list.")
     node: Track = strawberry.field(description="The track.")
 
 
@@ -214,7 +214,7 @@ class TrackConnection:
 class MediaFileEdge:
     """A file in a list."""
 
-    cursor: str = strawberry.field(description="The place in the list.")
+    cursor: Cursor = strawberry.field(graphql_type=str, description="The place in the list.")
     node: MediaFile = strawberry.field(description="The file.")
 
 

@@ -13,7 +13,7 @@ from pet.domain.follows import FollowList, FollowState
 from pet.domain.ids import UserId, parse_uuid
 from pet.domain.visibility import may_see_follow
 from pet.schema.call import Info
-from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
+from pet.schema.connections import After, Cursor, First, PageInfo, asked, cursors, page_info
 from pet.schema.errors import Payload
 from pet.schema.profile_parts import FollowStateName
 from pet.schema.profiles import Profile, changed_profile, people_of, position_of_follow
@@ -49,7 +49,7 @@ class Follow:
 class FollowRequestEdge:
     """A request to follow that waits for an answer."""
 
-    cursor: str = strawberry.field(description="The place in the list.")
+    cursor: Cursor = strawberry.field(graphql_type=str, description="The place in the list.")
     created_at: datetime = strawberry.field(description="When it was asked.")
     node: Profile = strawberry.field(description="The person on the other side: who asks, or who was asked.")
 

@@ -14,7 +14,7 @@ from pet.domain.paging import Page, Position
 from pet.domain.permissions import require_auditor
 from pet.domain.visibility import ProfileView
 from pet.schema.call import Info
-from pet.schema.connections import After, First, PageInfo, asked, cursors, page_info
+from pet.schema.connections import After, Cursor, First, PageInfo, asked, cursors, page_info
 from pet.schema.files import MediaFileConnection, TrackConnection, media_file_connection, track_connection
 from pet.schema.interfaces import Node
 from pet.schema.profile_parts import FollowStateName, PreferencesView, ProfileStats, RoleName, SocialLinks, StatsAudit
@@ -141,7 +141,7 @@ class Profile(Node):
 class ProfileEdge:
     """A person in a list."""
 
-    cursor: str = strawberry.field(description="The place in the list.")
+    cursor: Cursor = strawberry.field(graphql_type=str, description="The place in the list.")
     node: Profile = strawberry.field(description="The person.")
 
 
@@ -163,7 +163,7 @@ class ProfileConnection:
 class FollowEdge:
     """A person in a list of follows."""
 
-    cursor: str = strawberry.field(description="The place in the list.")
+    cursor: Cursor = strawberry.field(graphql_type=str, description="The place in the list.")
     followed_at: datetime = strawberry.field(description="When the follow was made or asked for.")
     node: Profile = strawberry.field(description="The person on the other side.")
 
