@@ -9,11 +9,13 @@ import pytest
 
 from pet.app import Overrides
 from pet.domain.errors import ErrorCode, LimitState, Service, Unavailable
+from pet.domain.ids import UserId
 from pet.domain.limits import Bucket
 from pet.schema.errors import STATUS, ErrorCodeName
 from tests.conftest import PASSWORD, Person, StartService
 from tests.conftest import Service as Running
 from tests.schema.operations import answer_of, run
+from tests.schema.seeding import Seeds
 
 LOGIN = {"input": {"email": "ann@example.com", "password": PASSWORD}}
 
@@ -148,6 +150,21 @@ async def test_an_engine_that_is_down_says_when_to_try_again(
     assert [error["extensions"] for error in errors] == [{"code": "UNAVAILABLE", "retryAfter": 5}] * 2
     assert errors[0]["message"] == "Auth Service is temporarily unavailable. Please try again later."
     assert {record.levelname for record in caplog.records if record.name == "pet.graphql"} == {"WARNING"}
+
+
+async def test_an_error_takes_nothing_from_another_field_that_waits_for_the_same(
+    service: Running, ann: Person, seeds: Seeds
+) -> None:
+    file_id = await seeds.track(UserId(ann.user_id))
+    answer = await service.graphql(
+        """query ($id: ID!) {
+          wrong: track(fileId: $id) { processing owner { followers(first: 1000) { totalCount } } }
+          right: track(fileId: $id) { processing }
+        }""",
+        {"id": file_id},
+    )
+    assert answer["data"] == {"wrong": None, "right": {"processing": "PENDING"}}
+    assert [error["path"] for error in answer["errors"]] == [["wrong", "owner", "followers"]]
 
 
 def _login() -> str:

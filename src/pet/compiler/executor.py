@@ -156,8 +156,12 @@ async def _complete_all(waiting: Waiting, arguments: Made) -> None:
     """Await side by side, as graphql-core does, so that loaders batch; a first failure ends the others."""
     if len(waiting) == 1:
         await _complete(*waiting[0], arguments)
-    else:
+        return
+    try:
         await gather_with_cancel(*(_complete(*one, arguments) for one in waiting))
+    except Exception:
+        _close(waiting)  # what was cancelled before it began has awaited nothing
+        raise
 
 
 async def _complete(

@@ -1,0 +1,10 @@
+// graphql-yoga on Node.js's own HTTP server; it keeps parsed and validated documents by itself.
+
+import { createServer } from "node:http";
+
+import { createSchema, createYoga } from "graphql-yoga";
+
+import { resolvers, typeDefs } from "./profiles.mjs";
+
+const yoga = createYoga({ schema: createSchema({ typeDefs, resolvers }), logging: false, graphiql: false });
+createServer(yoga).listen(Number(process.env.PORT), "127.0.0.1");
