@@ -110,6 +110,7 @@ async def test_what_is_found_first_is_what_stands_first() -> None:
         Route("/users/{id}/profile", app, methods=["PUT"]),
         Route("/users/username/{name}", app, methods=["GET"]),
         Mount("/users", app),
+        Mount("/users/username", app),
         Route("/users/{a}/{b}", app),
         Route("/{a}/{b}/{c}", app, methods=["POST"]),
     ]

@@ -56,13 +56,13 @@ class RouteIndex:
     """Routes, found by the form of their paths.
 
     Raises:
-        ValueError: a route's path is of no such form: each segment is literal or a parameter, and mounted is what one
-            first segment names.
+        ValueError: a route's path is of no such form: each segment is literal or a parameter, and mounted is what
+            literal segments name.
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._forms: dict[tuple[str, int], dict[tuple[int, ...], _Form]] = defaultdict(dict)
-        self._mounts: dict[str, list[_Place]] = defaultdict(list)
+        self._mounts: dict[int, dict[Sequence[str], list[_Place]]] = defaultdict(lambda: defaultdict(list))
         for order, route in enumerate(routes):
             self._add(order, route)
 
@@ -71,7 +71,8 @@ class RouteIndex:
         segments = scope["path"].split("/")
         forms = self._forms.get((scope["type"], len(segments)), {})
         places = [place for form in forms.values() for place in form.of(segments)]
-        places += self._mounts.get(segments[1], ()) if len(segments) > 1 else ()
+        for length, mounts in self._mounts.items():
+            places += mounts.get(tuple(segments[:length]), ())
         if len(places) > 1:
             places.sort(key=attrgetter("order"))
         partial: tuple[BaseRoute, Scope] | None = None
@@ -85,8 +86,9 @@ class RouteIndex:
 
     def _add(self, order: int, route: BaseRoute) -> None:
         match route:
-            case Mount() if re.fullmatch(r"/[^/{]+", route.path):
-                self._mounts[route.path[1:]].append(_Place(order, route))
+            case Mount() if re.fullmatch(r"(/[^/{]+)+", route.path):
+                segments = tuple(route.path.split("/"))
+                self._mounts[len(segments)][segments].append(_Place(order, route))
             case Route() | WebSocketRoute():
                 self._add_form(order, route)
             case _:

@@ -122,7 +122,7 @@ async def gather(centre: str) -> None:
     }
 
     await Database().atomically(lambda sql: _fill(sql, centre, words))
-    await Database().rows("ANALYZE")
+    await Database().atomically(lambda sql: sql.run("ANALYZE"))
 
 
 async def _fill(sql: Statements, centre: str, words: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pet.storage.sql.database import Database, Row, Statements
+from pet.storage.sql.database import Database, Record, Row, Statements
 from tests.storage.sql.test_plans import full_scans
 
 _PLANNED = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)")
@@ -55,7 +55,7 @@ def _closed() -> Iterator[None]:
 def open_eyes(monkeypatch: pytest.MonkeyPatch) -> Eyes:
     """Look at every statement of the SQL database from now on."""
     eyes = Eyes()
-    rows, run, alone = Statements.rows, Statements.run, Database.rows
+    rows, run, alone, records = Statements.rows, Statements.run, Database.rows, Database.records
 
     async def look(sql: Statements, statement: str, values: Sequence[object]) -> None:
         if eyes.request is None or _are_closed.get() or not _PLANNED.match(statement):
@@ -72,17 +72,26 @@ def open_eyes(monkeypatch: pytest.MonkeyPatch) -> Eyes:
         await look(self, sql, values)
         return await run(self, sql, *values)
 
-    async def seen_alone(self: Database, sql: str, *values: object) -> list[Row]:
+    async def look_apart(self: Database, sql: str, values: Sequence[object]) -> None:
         async def work(statements: Statements) -> None:
             await look(statements, sql, values)
 
         await self.atomically(work)
+
+    async def seen_alone(self: Database, sql: str, *values: object) -> list[Row]:
+        await look_apart(self, sql, values)
         with _closed():
             return await alone(self, sql, *values)
+
+    async def seen_records(self: Database, sql: str, *values: object) -> Sequence[Record]:
+        await look_apart(self, sql, values)
+        with _closed():
+            return await records(self, sql, *values)
 
     monkeypatch.setattr(Statements, "rows", seen_rows)
     monkeypatch.setattr(Statements, "run", seen_run)
     monkeypatch.setattr(Database, "rows", seen_alone)
+    monkeypatch.setattr(Database, "records", seen_records)
     return eyes
 
 

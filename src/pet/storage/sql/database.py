@@ -30,7 +30,7 @@ from pet.domain.texts import storable_text
 from pet.storage.detached import whole
 from pet.storage.opening import CannotOpen
 from pet.storage.space import unavailable
-from pet.storage.sql.dialects import for_postgres
+from pet.storage.sql.dialects import as_json, for_postgres, for_sqlite
 from pet.storage.sql.postgres import PostgresDatabase, PostgresLimits, why_it_cannot_be_opened
 
 T = TypeVar("T")
@@ -114,8 +114,8 @@ class Statements:
             await self.rows(locked, *some)
 
     async def rows(self, sql: str, *values: object) -> list[Row]:
-        """Return all rows of a statement; `?` stands for a value in either dialect."""
-        return await self._client.execute_query_dict(self._dialect(sql), [_storable(value) for value in values])
+        """Return all rows of a statement, which is written as for `Database.rows`."""
+        return await self._client.execute_query_dict(*self._own(sql, values))
 
     async def row(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
@@ -123,7 +123,7 @@ class Statements:
 
     async def run(self, sql: str, *values: object) -> int:
         """Run a statement that changes rows; return how many it changed."""
-        count, _ = await self._client.execute_query(self._dialect(sql), [_storable(value) for value in values])
+        count, _ = await self._client.execute_query(*self._own(sql, values))
         return count
 
     async def insert(self, table: str, record: Row) -> None:
@@ -139,8 +139,11 @@ class Statements:
         inserted = f"{_insert(table, record)} ON CONFLICT DO NOTHING RETURNING 1 AS inserted"
         return await self.row(inserted, *record.values()) is not None
 
-    def _dialect(self, sql: str) -> str:
-        return for_postgres(sql) if self._is_postgres else sql
+    def _own(self, sql: str, values: Sequence[object]) -> tuple[str, list[object]]:
+        storable = map(_storable, values)
+        if self._is_postgres:
+            return for_postgres(sql), [*storable]
+        return for_sqlite(sql), [*map(as_json, storable)]
 
 
 Work = Callable[[Statements], Awaitable[T]]

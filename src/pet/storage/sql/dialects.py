@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import orjson
+
 TEXTS = 1000
 """Remembered at most: statements are few, but lists of rows in them come in many lengths."""
 
@@ -22,3 +24,8 @@ def for_postgres(sql: str) -> str:
 def for_sqlite(sql: str) -> str:
     """Take lists as JSON."""
     return sql.replace("IN ?", "IN (SELECT value FROM json_each(?))")
+
+
+def as_json(value: object) -> object:
+    """Return a value as `for_sqlite` takes it."""
+    return orjson.dumps(value).decode() if isinstance(value, list) else value

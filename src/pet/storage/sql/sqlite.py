@@ -10,13 +10,12 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from tortoise.backends.base.client import NestedTransactionContext, TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
-from pet.storage.sql.dialects import for_sqlite
+from pet.storage.sql.dialects import as_json, for_sqlite
 from pet.storage.sql.sqlite_reader import Found, SqliteReader
 
 
@@ -54,7 +53,7 @@ class ImmediateSqliteClient(SqliteClient):
             self._reader = SqliteReader(self.filename, busy_timeout_ms=self.pragmas["busy_timeout"])
         own = for_sqlite(sql)
         self.log.debug("%s: %s", own, values)
-        return await self._reader.read(own, [_as_json(value) for value in values])
+        return await self._reader.read(own, [as_json(value) for value in values])
 
     async def close(self) -> None:
         """Close both connections."""
@@ -65,10 +64,6 @@ class ImmediateSqliteClient(SqliteClient):
 
     def _in_transaction(self) -> TransactionContext:
         return _Context(_Transaction(self), self._lock)
-
-
-def _as_json(value: object) -> object:
-    return orjson.dumps(value).decode() if isinstance(value, list) else value
 
 
 def _require_openable(filename: str) -> None:
