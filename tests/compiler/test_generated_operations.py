@@ -55,6 +55,8 @@ async def test_what_is_sound_is_answered_alike(both: Both, network: Network, chu
     assert both.sound_compiled_runs >= COMPILED_SHARE * both.sound_runs
 
 
+# graphql-core awaits no coroutine of a field that it cancels before it has begun; ours have other names.
+@pytest.mark.filterwarnings("ignore:coroutine 'GraphQLCoreConverter:RuntimeWarning")
 @pytest.mark.parametrize("chunk", range(SOUND, SOUND + FAILING))
 async def test_what_fails_anywhere_is_answered_alike(both: Both, network: Network, chunk: int) -> None:
     for seed in seeds(chunk):

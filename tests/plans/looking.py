@@ -38,6 +38,22 @@ class Eyes:
     request: str | None = None
     looks: list[Look] = field(default_factory=list)
 
+    async def look(self, sql: Statements, statement: str, values: Sequence[object]) -> None:
+        """Look at a statement that is about to run."""
+        if self.request is None or _are_closed.get() or not _PLANNED.match(statement):
+            return
+        with _closed():
+            touched, plan = await _looked(sql, statement, values)
+        self.looks.append(Look(self.request, statement, touched, plan))
+
+    async def look_apart(self, database: Database, statement: str, values: Sequence[object]) -> None:
+        """Look at a statement that is about to run in no transaction."""
+
+        async def work(sql: Statements) -> None:
+            await self.look(sql, statement, values)
+
+        await database.atomically(work)
+
 
 _are_closed = ContextVar("_are_closed", default=False)
 """In the task that looks, or has looked: no statement is looked at twice."""
@@ -57,34 +73,21 @@ def open_eyes(monkeypatch: pytest.MonkeyPatch) -> Eyes:
     eyes = Eyes()
     rows, run, alone, records = Statements.rows, Statements.run, Database.rows, Database.records
 
-    async def look(sql: Statements, statement: str, values: Sequence[object]) -> None:
-        if eyes.request is None or _are_closed.get() or not _PLANNED.match(statement):
-            return
-        with _closed():
-            touched, plan = await _looked(sql, statement, values)
-        eyes.looks.append(Look(eyes.request, statement, touched, plan))
-
     async def seen_rows(self: Statements, sql: str, *values: object) -> list[Row]:
-        await look(self, sql, values)
+        await eyes.look(self, sql, values)
         return await rows(self, sql, *values)
 
     async def seen_run(self: Statements, sql: str, *values: object) -> int:
-        await look(self, sql, values)
+        await eyes.look(self, sql, values)
         return await run(self, sql, *values)
 
-    async def look_apart(self: Database, sql: str, values: Sequence[object]) -> None:
-        async def work(statements: Statements) -> None:
-            await look(statements, sql, values)
-
-        await self.atomically(work)
-
     async def seen_alone(self: Database, sql: str, *values: object) -> list[Row]:
-        await look_apart(self, sql, values)
+        await eyes.look_apart(self, sql, values)
         with _closed():
             return await alone(self, sql, *values)
 
     async def seen_records(self: Database, sql: str, *values: object) -> Sequence[Record]:
-        await look_apart(self, sql, values)
+        await eyes.look_apart(self, sql, values)
         with _closed():
             return await records(self, sql, *values)
 

@@ -159,8 +159,8 @@ async def _complete_all(waiting: Waiting, arguments: Made) -> None:
         return
     try:
         await gather_with_cancel(*(_complete(*one, arguments) for one in waiting))
-    except Exception:
-        _close(waiting)  # what was cancelled before it began has awaited nothing
+    except BaseException:
+        _close(waiting)  # what was cancelled before it began, from inside or outside, has awaited nothing
         raise
 
 

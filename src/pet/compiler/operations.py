@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    GraphQLError,
     SelectionNode,
     SelectionSetNode,
     VariableNode,
@@ -88,7 +89,7 @@ class Operation:
     def _compiled(self, variables: VariableValues) -> Program | None:
         try:
             program = compiled(plan(self.selected, variables), self.selected.strawberry_schema)
-        except NotCovered:
+        except (NotCovered, GraphQLError):  # the latter where a switch is null: the client is told by graphql-core
             return None
         except Exception:
             log.exception("an operation could not be compiled: graphql-core runs it")
