@@ -6,7 +6,6 @@ Commands import what they need when they run, so that `pet config` does not wait
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -55,7 +54,6 @@ def main() -> None:
 @_in_sentences
 def serve() -> None:
     """Start the server and run until SIGINT or SIGTERM; requests in flight finish."""
-    gc.disable()  # until all stands: what a start makes stays, and is not worth to be looked through meanwhile
     from pet.app import create_app, crowd_of  # noqa: PLC0415
     from pet.server import listen, run  # noqa: PLC0415
 
@@ -63,7 +61,7 @@ def serve() -> None:
     with ExitStack() as stack:
         listeners = [stack.enter_context(each) for each in listen(settings.host, settings.port)]
         asyncio.run(_ensure_tables(settings))
-        run(create_app(settings), listeners, crowd=crowd_of(settings), when_ready=lambda: _ready(settings))
+        run(create_app(settings), listeners, crowd=crowd_of(settings), when_ready=lambda: _welcome(settings))
 
 
 @main.command(help="Bring the database's tables to the newest version.")
@@ -299,13 +297,6 @@ async def _ensure_tables(settings: Settings) -> None:
         await apply_migrations(settings.database_url)
     elif not await is_migrated(settings.database_url, database_limits(settings)):
         raise SettingsError(["The tables of the database are not of this version. Run `pet migrate`, then try again."])
-
-
-def _ready(settings: Settings) -> None:
-    """Look for garbage from now on, but not in what stands: half a million objects would hold up everyone each time."""
-    gc.freeze()
-    gc.enable()
-    _welcome(settings)
 
 
 def _welcome(settings: Settings) -> None:
