@@ -92,14 +92,14 @@ class MongoFiles:
         return await self._owned.get_many(file_ids)
 
     async def _read_owned(self, file_ids: Sequence[FileId]) -> Mapping[FileId, OwnedFile]:
-        owner: Filter = {
+        owner = {
             "from": ProfileDocument.get_collection_name(),
             "localField": "user_id",
             "foreignField": "_id",
             "pipeline": [{"$project": {"preferences.private_profile": 1}}],
             "as": "owner",
         }
-        pipeline = [{"$match": {"_id": {"$in": file_ids}}}, {"$lookup": owner}, {"$unwind": "$owner"}]
+        pipeline: list[Filter] = [{"$match": {"_id": {"$in": file_ids}}}, {"$lookup": owner}, {"$unwind": "$owner"}]
         rows = await self._db.run(lambda mongo: mongo.aggregate(FileDocument, pipeline))
         return {row["_id"]: OwnedFile(_from_row(row), row["owner"]["preferences"]["private_profile"]) for row in rows}
 
