@@ -163,8 +163,8 @@ async def _permitted(
     """
     services = call.context.services
     viewer = call.context.viewer
-    if viewer is None:
-        user_id = services.links.signed_for(signed_id, dict(request.query_params))
+    if viewer is None and (parameters := _parameters(request)):
+        user_id = services.links.signed_for(signed_id, parameters)
         profile = await services.profiles.find(user_id) if user_id else None
         viewer = Viewer(profile.user_id, profile.role) if profile else None
     if not await services.visibility.may_have(viewer, owned):
@@ -190,14 +190,19 @@ def _bytes(
         last_modified=file.created_at,
         file_name=file.original_name,
         cache_control=cache_control,
-        attachment=request.query_params.get("download") == "1",
+        attachment=_parameters(request).get("download") == "1",
         is_replaceable=is_replaceable,
     )
     count = partial(services.plays.count, file, listener, call.context.client) if is_play else None
-    courier: Courier = request.state.courier
+    courier: Courier = request.scope["state"]["courier"]
     return courier.response(
         request, Parcel(file.blob_key, representation, partial(services.files.read, file), on_first_byte=count)
     )
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    """Return the query's parameters; a player sends none, and nothing is parsed for it."""
+    return dict(request.query_params) if request.scope["query_string"] else {}
 
 
 def _file_id(request: Request, name: str, message: str) -> FileId:
