@@ -21,7 +21,7 @@ from tests.contract_suites.scene import (
 
 from pet.domain.errors import NotFound
 from pet.domain.events import Event, FileDeleted, TrackUploaded
-from pet.domain.files import FileType, MediaFile
+from pet.domain.files import FileType, MediaFile, OwnedFile
 from pet.domain.ids import UserId
 
 AVATAR, COVER, OTHER = FileType.AVATAR, FileType.COVER, FileType.OTHER
@@ -52,6 +52,22 @@ async def test_records_that_are_not_there_are_left_out(store: Store, ann: UserId
     many = [media(ann, OTHER).file_id for _ in range(999)]
     assert await store.files.get_many([file.file_id, *many]) == {file.file_id: file}
     assert await store.files.get_many([]) == {}
+
+
+async def test_a_file_tells_whether_its_owner_is_private(store: Store, ann: UserId) -> None:
+    song, missing = await store.keep(track(ann)), track(ann)
+    for is_private in (False, True):
+        await store.set_private(ann, is_private=is_private)
+        assert await store.files.get_owned([song.file_id, missing.file_id]) == {
+            song.file_id: OwnedFile(song, is_private)
+        }
+    assert await store.files.get_owned([]) == {}
+
+
+async def test_a_file_whose_owner_is_gone_is_nobodys(store: Store, ann: UserId) -> None:
+    song = await store.keep(track(ann))
+    await store.projections.purge(ann)
+    assert await store.files.get_owned([song.file_id]) == {}
 
 
 @pytest.mark.parametrize("kind", FileType)

@@ -9,7 +9,7 @@ from tests.contract_suites.scene import NOBODY, media, track
 from tests.domain.conftest import House
 from tests.domain.test_profiles import FULL
 
-from pet.domain.files import FileType
+from pet.domain.files import FileType, OwnedFile
 from pet.domain.follows import FollowService, FollowState
 from pet.domain.ids import FileId, UserId
 from pet.domain.profiles import Preferences, Profile, ProfileService, SocialLinks
@@ -33,7 +33,6 @@ CARD = Profile(
     preferences=Preferences(private_profile=True),
 )
 OWNER = Viewer(PUBLIC.user_id, Role.MUSICIAN)
-AVATAR, SONG = media(PUBLIC.user_id, FileType.AVATAR), track(PUBLIC.user_id)
 STRANGER = Viewer(UserId("bob"), Role.LISTENER)
 ADMIN = Viewer(UserId("root"), Role.ADMIN)
 PENDING, FOLLOWING, BLOCKED = FollowState
@@ -73,7 +72,6 @@ def test_whoever_does_not_see_all_gets_the_card(
     assert (view.is_full, view.is_private, view.user_id) == (sees, whole.is_private, whole.user_id)
     assert (view.is_own, view.state) == (viewer is OWNER, state)
     assert view.list_sizes == (whole.stats if sees else Stats())
-    assert [view.shows(file) for file in (AVATAR, SONG)] == [True, sees]
 
 
 def test_who_follows_whom_is_told_where_one_of_the_two_is_seen_whole() -> None:
@@ -118,6 +116,31 @@ async def test_whoever_is_kept_out_sees_the_card_of_a_public_profile_and_the_oth
     assert [await visibility.may_see(viewer, bob) for viewer in (as_bob, as_ann, None)] == [True, True, True]
     await house.store.follows.unblock(bob, ann)
     assert await visibility.may_see(as_bob, ann) is True
+
+
+async def test_the_bytes_of_a_file_are_for_whoever_sees_the_profile_and_the_avatar_is_for_everyone(
+    house: House,
+) -> None:
+    store = house.store
+    ann, fan, asking, blocked = [await store.profile(name) for name in ("ann", "fan", "asking", "blocked")]
+    await store.follow(fan, ann)
+    await store.set_private(ann, is_private=True)
+    await store.follow(asking, ann)
+    await store.block(ann, blocked)
+    viewers = [None, *(Viewer(user, Role.LISTENER) for user in (asking, fan, ann, blocked)), ADMIN]
+    seen = {
+        (is_private, file.type): [
+            await visibility_in(house).may_have(each, OwnedFile(file, is_private)) for each in viewers
+        ]
+        for is_private in (False, True)
+        for file in (track(ann), media(ann, FileType.AVATAR))
+    }
+    assert seen == {
+        (False, FileType.TRACK): [True, True, True, True, False, True],
+        (True, FileType.TRACK): [False, False, True, True, False, True],
+        (False, FileType.AVATAR): [True] * 6,
+        (True, FileType.AVATAR): [True] * 6,
+    }
 
 
 async def test_an_owner_sees_their_own_profile_as_others_do(house: House) -> None:

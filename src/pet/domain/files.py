@@ -91,6 +91,19 @@ class MediaFile:
         return self.title or (stem if dot and stem else self.original_name)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnedFile:
+    """A file, and whether its owner's profile is private: all that most requests for bytes want to know."""
+
+    file: MediaFile
+    is_private: bool
+
+    @property
+    def user_id(self) -> UserId:
+        """Whose file it is."""
+        return self.file.user_id
+
+
 def removal_of(file: MediaFile, at: datetime) -> FileDeleted:
     """Return the event that tells of a file's removal and takes its bytes along."""
     kinds: dict[FileType, type[FileDeleted]] = {FileType.TRACK: TrackDeleted, FileType.AVATAR: AvatarDeleted}
@@ -125,6 +138,9 @@ class Files(Protocol):
 
     async def get_many(self, file_ids: Sequence[FileId]) -> Mapping[FileId, MediaFile]:
         """Return the records that exist, by file id; at most 1,000 ids."""
+
+    async def get_owned(self, file_ids: Sequence[FileId]) -> Mapping[FileId, OwnedFile]:
+        """Return the records that exist and whose owners do, by file id; at most 1,000 ids, in one round trip."""
 
     async def pages(
         self, user_ids: Sequence[UserId], which: FileList, *, after: Position | None, limit: int
@@ -187,6 +203,10 @@ class FileService:
     async def find(self, file_id: FileId) -> MediaFile | None:
         """Return a file, or None."""
         return (await self._files.get_many([file_id])).get(file_id)
+
+    async def find_owned(self, file_id: FileId) -> OwnedFile | None:
+        """Return a file whose owner is there, or None."""
+        return (await self._files.get_owned((file_id,))).get(file_id)
 
     def read(self, file: MediaFile, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield a file's bytes from `start` up to `end` (exclusive), in chunks."""

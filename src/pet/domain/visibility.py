@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pet.domain.files import MediaFile
+from pet.domain.files import OwnedFile
 from pet.domain.follows import FollowService, FollowState
 from pet.domain.ids import UserId
 from pet.domain.permissions import may_act_for, owns
@@ -44,12 +44,8 @@ class ProfileView:
         """How long the lists are that the viewer sees: where they are hidden, zero, whatever the counters say."""
         return self.profile.stats if self.is_full else Stats()
 
-    def shows(self, file: MediaFile) -> bool:
-        """Tell whether the viewer may have the bytes of a file of the profile's owner; the avatar is on the card."""
-        return self.is_full or file.is_avatar
 
-
-def may_see_all(viewer: Viewer | None, profile: Profile | PlainProfile, state: FollowState | None) -> bool:
+def may_see_all(viewer: Viewer | None, profile: Profile | PlainProfile | OwnedFile, state: FollowState | None) -> bool:
     """Tell whether a viewer, who stands to the profile as `state` says, sees more than the card."""
     if may_act_for(viewer, profile.user_id):
         return True
@@ -142,6 +138,14 @@ class Visibility:
             return True
         view = (await self.by_ids(viewer, [owner_id])).get(owner_id)
         return view is not None and view.is_full
+
+    async def may_have(self, viewer: Viewer | None, owned: OwnedFile) -> bool:
+        """Tell whether the viewer may have the bytes of a file; the avatar is on the card."""
+        if owned.file.is_avatar:
+            return True
+        is_someone_else = viewer is not None and not owns(viewer, owned.user_id)
+        states = await self._follows.states(viewer.user_id, [owned.user_id]) if viewer and is_someone_else else {}
+        return may_see_all(viewer, owned, states.get(owned.user_id))
 
     async def own_as_seen_by(self, owner: Viewer, other_id: UserId | None) -> ProfileView | None:
         """Return the owner's own profile as another user sees it, or whoever is not logged in (`other_id` is None).

@@ -137,9 +137,8 @@ class BlobResponse(Response):
             yield answer.ending
 
     def _start(self, answer: Answer) -> Message:
-        own = {name.lower().encode(): value.encode("latin-1") for name, value in answer.headers().items()}
-        headers = [field for field in self.raw_headers if field[0] not in own]
-        return {"type": "http.response.start", "status": answer.status.value, "headers": [*headers, *own.items()]}
+        headers = answer.raw_headers(self.raw_headers)
+        return {"type": "http.response.start", "status": answer.status.value, "headers": headers}
 
 
 async def _pump(first: bytes, rest: AsyncIterator[bytes], send: Send) -> None:
@@ -187,7 +186,9 @@ async def _release(source: AsyncIterator[bytes]) -> None:
 
 def _has_body(request: Headers) -> bool:
     """Tell whether the request has a body, which GET gives no meaning: somebody has to read it."""
-    return "transfer-encoding" in request or request.get("content-length", "0") != "0"
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in request.raw
+    )
 
 
 def _piece(file: LentFile, wanted: ByteRange, *, more_body: bool) -> Message:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pet.domain.errors import NotFound
-from pet.domain.files import FileType, MediaFile
+from pet.domain.files import FileType, MediaFile, OwnedFile
 from pet.domain.ids import FileId, UserId, parse_uuid
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import ProfileView
@@ -52,9 +52,14 @@ async def avatar(request: Request, call: DirectCall) -> Response:
 )
 async def track(request: Request, call: DirectCall) -> Response:
     """3.5: Range requests; the answer that carries the first byte counts a play."""
-    file, viewer, view = await _permitted_track(request, call)
+    track, viewer = await _permitted_track(request, call)
     return _bytes(
-        request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE, listener=viewer, is_play=True
+        request,
+        call,
+        track.file,
+        cache_control=PRIVATE if track.is_private else REVALIDATE,
+        listener=viewer,
+        is_play=True,
     )
 
 
@@ -68,28 +73,31 @@ async def track(request: Request, call: DirectCall) -> Response:
 async def cover(request: Request, call: DirectCall) -> Response:
     """3.6: the track's own cover, else the uploader's newest; a cover's own id works too."""
     asked = _file_id(request, "trackId", "Cover not found")
-    file = await call.context.services.files.cover_for(asked)
-    if file is None:
+    files = call.context.services.files
+    file = await files.cover_for(asked)
+    found = await files.find_owned(file.file_id) if file else None
+    if found is None:
         raise NotFound("Cover not found")
-    _, view = await _permitted(request, call, file, asked, "Cover not found")
-    return _bytes(request, call, file, cache_control=PRIVATE if view.is_private else REVALIDATE, is_replaceable=True)
+    await _permitted(request, call, found, asked, "Cover not found")
+    cache_control = PRIVATE if found.is_private else REVALIDATE
+    return _bytes(request, call, found.file, cache_control=cache_control, is_replaceable=True)
 
 
 @Described("Get a file", "The bytes of an id never change.", query=shapes.SignedQuery, answer=ANY, refused=(NotFound,))
 async def file(request: Request, call: DirectCall) -> Response:
     """3.7: any file by its id; its bytes never change."""
     file_id = _file_id(request, "fileId", "File not found")
-    found = await call.context.services.files.find(file_id)
+    found = await call.context.services.files.find_owned(file_id)
     if found is None:
         raise NotFound("File not found")
-    viewer, view = await _permitted(request, call, found, file_id, "File not found")
+    viewer = await _permitted(request, call, found, file_id, "File not found")
     return _bytes(
         request,
         call,
-        found,
-        cache_control=PRIVATE if view.is_private else IMMUTABLE,
+        found.file,
+        cache_control=PRIVATE if found.is_private else IMMUTABLE,
         listener=viewer,
-        is_play=found.type is FileType.TRACK,
+        is_play=found.file.type is FileType.TRACK,
     )
 
 
@@ -127,43 +135,41 @@ def file_json(call: DirectCall, file: MediaFile, view: ProfileView, *, with_upda
     return present(shape)
 
 
-async def permitted_track(request: Request, call: DirectCall) -> tuple[MediaFile, bool]:
-    """Return the track that a request names, and whether its owner is private.
+async def permitted_track(request: Request, call: DirectCall) -> OwnedFile:
+    """Return the track that a request names.
 
     Raises:
         NotFound: there is no such track, or the viewer may not hear it.
     """
-    file, _, view = await _permitted_track(request, call)
-    return file, view.is_private
+    track, _ = await _permitted_track(request, call)
+    return track
 
 
-async def _permitted_track(request: Request, call: DirectCall) -> tuple[MediaFile, Viewer | None, ProfileView]:
+async def _permitted_track(request: Request, call: DirectCall) -> tuple[OwnedFile, Viewer | None]:
     file_id = _file_id(request, "trackId", "Track not found")
-    file = await call.context.services.files.find(file_id)
-    if file is None or file.type is not FileType.TRACK:
+    track = await call.context.services.files.find_owned(file_id)
+    if track is None or track.file.type is not FileType.TRACK:
         raise NotFound("Track not found")
-    viewer, view = await _permitted(request, call, file, file_id, "Track not found")
-    return file, viewer, view
+    return track, await _permitted(request, call, track, file_id, "Track not found")
 
 
 async def _permitted(
-    request: Request, call: DirectCall, file: MediaFile, signed_id: FileId, message: str
-) -> tuple[Viewer | None, ProfileView]:
-    """Return who asks, by token or by a signed URL, and the owner as they see them.
+    request: Request, call: DirectCall, owned: OwnedFile, signed_id: FileId, message: str
+) -> Viewer | None:
+    """Return who asks, by token or by a signed URL.
 
     Raises:
-        NotFound: they may not see the owner's media, or the owner is gone.
+        NotFound: they may not have the file.
     """
     services = call.context.services
     viewer = call.context.viewer
-    if viewer is None:
-        user_id = services.links.signed_for(signed_id, dict(request.query_params))
+    if viewer is None and (parameters := _parameters(request)):
+        user_id = services.links.signed_for(signed_id, parameters)
         profile = await services.profiles.find(user_id) if user_id else None
         viewer = Viewer(profile.user_id, profile.role) if profile else None
-    view = (await services.visibility.by_ids(viewer, [file.user_id])).get(file.user_id)
-    if view is None or not view.shows(file):
+    if not await services.visibility.may_have(viewer, owned):
         raise NotFound(message)
-    return viewer, view
+    return viewer
 
 
 def _bytes(
@@ -184,14 +190,19 @@ def _bytes(
         last_modified=file.created_at,
         file_name=file.original_name,
         cache_control=cache_control,
-        attachment=request.query_params.get("download") == "1",
+        attachment=_parameters(request).get("download") == "1",
         is_replaceable=is_replaceable,
     )
     count = partial(services.plays.count, file, listener, call.context.client) if is_play else None
-    courier: Courier = request.state.courier
+    courier: Courier = request.scope["state"]["courier"]
     return courier.response(
         request, Parcel(file.blob_key, representation, partial(services.files.read, file), on_first_byte=count)
     )
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    """Return the query's parameters; a player sends none, and nothing is parsed for it."""
+    return dict(request.query_params) if request.scope["query_string"] else {}
 
 
 def _file_id(request: Request, name: str, message: str) -> FileId:

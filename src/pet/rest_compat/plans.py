@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,7 +18,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 
 from pet.refusals import refusal_body
-from pet.rest_compat.preconditions import Conditions, Validators, Verdict, evaluate
+from pet.rest_compat.preconditions import RAW_CONDITIONS, Conditions, Validators, Verdict, evaluate
 from pet.rest_compat.ranges import (
     ByteRange,
     PartialObject,
@@ -27,6 +27,9 @@ from pet.rest_compat.ranges import (
     frame_multipart,
     select_ranges,
 )
+
+RawField = tuple[bytes, bytes]
+"""A header field as ASGI has it: its name, in lower case, and its value."""
 
 REMEMBERED = 256
 """Objects whose header fields are kept, of some hundred bytes each, and of three thousand for the longest names."""
@@ -88,21 +91,24 @@ class Answer:
         """Whether byte 0 of the object is among them."""
         return any(part.range.start == 0 for part in self.parts)
 
-    def headers(self) -> dict[str, str]:
-        """Return the fields that differ from answer to answer; they win over the shared ones."""
+    def raw_headers(self, shared: Iterable[RawField]) -> list[RawField]:
+        """Return all fields of the answer's head: the shared ones and its own, which differ from answer to answer."""
         if self.status is HTTPStatus.NOT_MODIFIED:
-            return {}
+            return [*shared]
         length = sum(len(part.preamble) + part.range.length for part in self.parts) + len(self.ending)
-        fields = {"Content-Type": self.content_type, "Content-Length": str(length)}
+        fields = [*shared, (b"content-type", self.content_type.encode("latin-1")), (b"content-length", b"%d" % length)]
         if self.content_range:
-            fields["Content-Range"] = self.content_range
-        if self.status >= HTTPStatus.BAD_REQUEST:
-            fields["Cache-Control"] = "no-store"  # or a cache would serve the error in place of the file
-        return fields
+            fields.append((b"content-range", self.content_range.encode("latin-1")))
+        if self.status < HTTPStatus.BAD_REQUEST:
+            return fields
+        # A cache would serve the error in place of the file.
+        return [*(field for field in fields if field[0] != b"cache-control"), (b"cache-control", b"no-store")]
 
 
 def plan_answer(representation: Representation, request: Headers, method: str) -> Answer:
     """Decide what a GET or HEAD is answered with, whoever sends it."""
+    if RAW_CONDITIONS.isdisjoint([name for name, _ in request.raw]):  # as nearly all requests are
+        return _selected(representation, _field(request, "Range") if method == "GET" else None)
     conditions = Conditions.read(partial(_field, request))
     validators = Validators(
         representation.etag, representation.last_modified, is_date_strong=not representation.is_replaceable
@@ -163,7 +169,7 @@ def shared_headers(representation: Representation) -> dict[str, str]:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def raw_shared_headers(representation: Representation) -> Sequence[tuple[bytes, bytes]]:
+def raw_shared_headers(representation: Representation) -> Sequence[RawField]:
     """Return the same as an answer's head has them; a player asks for one track many times."""
     fields = shared_headers(representation).items()
     return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields)

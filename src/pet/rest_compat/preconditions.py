@@ -13,6 +13,9 @@ _ENTITY_TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 # RFC 9110, section 5.6.7: the preferred form, then the two that recipients must still accept.
 _HTTP_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 
+RAW_CONDITIONS = frozenset((b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range"))
+"""The names of all fields that make a request conditional, as ASGI has them."""
+
 
 class Verdict(Enum):
     """How the answer goes on after the preconditions."""

@@ -72,7 +72,7 @@ def select_ranges(header: str | None, size_bytes: int) -> RangeSelection:
     if size_bytes == 0:
         # The last n bytes of nothing are satisfiable (section 14.1.2), but no Content-Range can tell of them.
         return WholeObject()
-    return PartialObject(_coalesce(ranges))
+    return PartialObject(_coalesce(ranges) if len(ranges) > 1 else tuple(ranges))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,9 @@ async def picture(request: Request, call: DirectCall) -> Response:
         NotFound: there is no such track for this viewer, or its waveform is not ready.
         Invalid: the number of points is none.
     """
-    file, is_private = await permitted_track(request, call)
+    track = await permitted_track(request, call)
     points = _points(request.query_params.get("points"))
-    waveform = await call.context.services.waveforms.find(file.file_id)
+    waveform = await call.context.services.waveforms.find(track.file.file_id)
     levels = waveform.points(points)
     if levels is None:
         raise NotFound(_SENTENCES[waveform.processing])
@@ -59,9 +59,9 @@ async def picture(request: Request, call: DirectCall) -> Response:
         size_bytes=len(content),
         content_type="image/svg+xml",
         etag=f'"{hashlib.sha256(content).hexdigest()[:32]}"',
-        last_modified=file.created_at,
+        last_modified=track.file.created_at,
         file_name="waveform.svg",
-        cache_control=PRIVATE if is_private else REVALIDATE,
+        cache_control=PRIVATE if track.is_private else REVALIDATE,
         attachment=request.query_params.get("download") == "1",
     )
 

@@ -46,6 +46,7 @@ IN_ORDER: dict[str, Read] = {
     "person_by_name": lambda s: s.profiles.find_by_username("ann"),
     "tracks": lambda s: s.files.pages([ANN, BOB], FileList.TRACKS, after=HERE, limit=20),
     "audio": lambda s: s.files.pages([ANN, BOB], FileList.AUDIO, after=None, limit=20),
+    "owned_files": lambda s: s.files.get_owned([FileId("a"), FileId("b")]),
     "files_by_id": lambda s: s.files.get_many([FileId("a"), FileId("b")]),
     "files_of_user": lambda s: s.files.of_user(ANN, limit=20),
     "count_audio": lambda s: s.files.count_audio([ANN, BOB]),

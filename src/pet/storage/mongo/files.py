@@ -9,7 +9,7 @@ from beanie import Document
 
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
-from pet.domain.files import FileList, FileType, MediaFile, removal_of
+from pet.domain.files import FileList, FileType, MediaFile, OwnedFile, removal_of
 from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import to_milliseconds
@@ -41,6 +41,7 @@ class MongoFiles:
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.MEDIA)
         self._by_id = Coalescing[FileId, MediaFile](self._read_by_id)
+        self._owned = Coalescing[FileId, OwnedFile](self._read_owned)
 
     async def reserve(self, blob_keys: Sequence[str], at: datetime) -> None:
         """See `Files.reserve`."""
@@ -85,6 +86,22 @@ class MongoFiles:
         where = {"_id": {"$in": file_ids}}
         files = [_from_row(row) for row in await self._db.run(lambda mongo: mongo.rows(FileDocument, where))]
         return {file.file_id: file for file in files}
+
+    async def get_owned(self, file_ids: Sequence[FileId]) -> Mapping[FileId, OwnedFile]:
+        """See `Files.get_owned`."""
+        return await self._owned.get_many(file_ids)
+
+    async def _read_owned(self, file_ids: Sequence[FileId]) -> Mapping[FileId, OwnedFile]:
+        owner = {
+            "from": ProfileDocument.get_collection_name(),
+            "localField": "user_id",
+            "foreignField": "_id",
+            "pipeline": [{"$project": {"preferences.private_profile": 1}}],
+            "as": "owner",
+        }
+        pipeline: list[Filter] = [{"$match": {"_id": {"$in": file_ids}}}, {"$lookup": owner}, {"$unwind": "$owner"}]
+        rows = await self._db.run(lambda mongo: mongo.aggregate(FileDocument, pipeline))
+        return {row["_id"]: OwnedFile(_from_row(row), row["owner"]["preferences"]["private_profile"]) for row in rows}
 
     async def pages(
         self, user_ids: Sequence[UserId], which: FileList, *, after: Position | None, limit: int

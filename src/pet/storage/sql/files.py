@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
-from pet.domain.files import FileList, FileType, MediaFile, removal_of
+from pet.domain.files import FileList, FileType, MediaFile, OwnedFile, removal_of
 from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import to_milliseconds
@@ -32,6 +32,7 @@ class SqlFiles:
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.MEDIA)
         self._by_id = Coalescing[FileId, MediaFile](self._read_by_id)
+        self._owned = Coalescing[FileId, OwnedFile](self._read_owned)
 
     async def reserve(self, blob_keys: Sequence[str], at: datetime) -> None:
         """See `Files.reserve`."""
@@ -75,6 +76,15 @@ class SqlFiles:
     async def _read_by_id(self, file_ids: Sequence[FileId]) -> Mapping[FileId, MediaFile]:
         rows = await self._db.rows("SELECT * FROM file WHERE file_id IN ?", [*file_ids])
         return {FileId(row["file_id"]): _from_row(row) for row in rows}
+
+    async def get_owned(self, file_ids: Sequence[FileId]) -> Mapping[FileId, OwnedFile]:
+        """See `Files.get_owned`."""
+        return await self._owned.get_many(file_ids)
+
+    async def _read_owned(self, file_ids: Sequence[FileId]) -> Mapping[FileId, OwnedFile]:
+        select = "SELECT file.*, profile.is_private FROM file JOIN profile USING (user_id) WHERE file_id IN ?"
+        rows = await self._db.rows(select, [*file_ids])
+        return {FileId(row["file_id"]): OwnedFile(_from_row(row), bool(row["is_private"])) for row in rows}
 
     async def pages(
         self, user_ids: Sequence[UserId], which: FileList, *, after: Position | None, limit: int
