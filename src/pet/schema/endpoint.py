@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import orjson
 from cross_web import HTTPException, StarletteRequestAdapter
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -121,7 +121,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if wanted == EVENT_STREAM:
             return await self.run(request)
         context = await open_context(request)
-        asked = self._asked(self.parse_json(await request.body()), "http")
+        asked = self._asked(self.parse_json(await _body(request.receive)), "http")
         result = await self.execute_single(request, OpenRequest(request), NOTHING_BEGUN, context, None, asked)
         return answered(await self.process_result(request, result), wanted)
 
@@ -304,6 +304,18 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
 def _media_type(content_type: str | None) -> str:
     return (content_type or "").partition(";")[0].strip().lower()
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read a body; most come in one piece, for which `Request.body` opens two generators."""
+    chunks, is_whole = list[bytes](), False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
+    return b"".join(chunks)
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
