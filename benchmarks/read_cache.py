@@ -25,12 +25,13 @@ from tests.engines.redis import opened_redis, running_redis
 from pet.domain.effects import effects_of
 from pet.domain.events import UserCreated
 from pet.domain.ids import UserId, new_uuid7
+from pet.domain.plain_profiles import PlainProfile
 from pet.domain.profiles import Profile
 from pet.domain.times import utc_now
 from pet.storage.redis.client import RedisServer
 from pet.storage.sql.database import Database, apply_migrations, open_database
 from pet.storage.sql.effects import SqlProjections
-from pet.storage.sql.profiles import SqlProfiles, _from_row
+from pet.storage.sql.profiles import SqlProfiles, _entity
 
 READS = 3_000
 ROUNDS = 5
@@ -60,15 +61,15 @@ async def compare(url: str, server: RedisServer) -> None:
     async with open_database(url) as database:
         user_id = await one_profile(database)
         profiles, key = SqlProfiles(database), server.key("profile", user_id)
-        row = await database.row("SELECT * FROM profile WHERE user_id = ?", user_id)
-        await server.client.set(key, orjson.dumps(row), ex=60)
+        plain = await profiles.find_plain(user_id)
+        await server.client.set(key, orjson.dumps(tuple(plain or ())), ex=60)
 
         async def from_database() -> Profile:
             return (await profiles.get_many([user_id]))[user_id]
 
         async def from_redis() -> Profile:
             cached = await server.ask(lambda: server.client.get(key))
-            return _from_row(orjson.loads(cached or b""))
+            return _entity(PlainProfile(*orjson.loads(cached or b"")))
 
         if await from_database() != await from_redis():
             raise SystemExit("The two do not give the same profile.")

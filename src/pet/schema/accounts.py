@@ -72,7 +72,7 @@ class User:
 
     @strawberry.field(description="What the person is.")
     def role(self) -> RoleName:
-        return RoleName(self.account.role.value)
+        return RoleName.of(self.account.role)
 
     @strawberry.field(description="When the account was registered.")
     def created_at(self) -> datetime:

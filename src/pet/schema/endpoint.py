@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -13,27 +13,26 @@ from typing import Any, cast
 
 import orjson
 from cross_web import HTTPException, StarletteRequestAdapter
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, GraphQLRequestProtocol
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from pet.context import Context
-from pet.domain.errors import DomainError, ErrorCode, Invalid, Unauthenticated, Unavailable
+from pet.domain.errors import DomainError, Invalid, Unauthenticated, Unavailable
 from pet.domain.media import TRACK_MAX_BYTES
 from pet.forms import read_form
 from pet.schema import parameters
-from pet.schema.errors import STATUS, PersistedQueryNotFound, RequestCode, failure
+from pet.schema.answers import answered, refused, told
+from pet.schema.errors import STATUS, PersistedQueryNotFound, RequestCode
 from pet.schema.executing import Schema
-from pet.schema.media_types import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, NotAcceptable, of_an_object, preferred
+from pet.schema.media_types import EVENT_STREAM, JSON, NotAcceptable, of_an_object, preferred
 from pet.schema.multipart import place_files
 from pet.schema.sockets import CheckedSocket, SocketHandler
 from pet.schema.streams import impatient, until
@@ -57,6 +56,9 @@ TRY_AGAIN_LATER = 1013
 """The close code for an engine that is down: clients connect anew after a while, as they do not after 4xxx."""
 
 UNFORESEEN = 1011
+
+NOTHING_BEGUN = cast("Response", None)
+"""In place of the response that Strawberry begins for resolvers to add headers to: none of ours does."""
 
 
 async def open_context(connection: HTTPConnection) -> Context:
@@ -102,23 +104,39 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await self._talk(WebSocket(scope, receive, send))
             return
         request = Request(scope, receive)
+        if request.method == "POST" and _media_type(request.headers.get("content-type")) == JSON:
+            await self._serve(request, self._run_json, send)
+            return
         async with AsyncExitStack() as request.state.uploads:
-            response = await self._answer(request)
-            is_stream = response.headers.get("content-type", "").startswith(EVENT_STREAM)
-            await response(scope, receive, impatient(scope, send) if is_stream else send)
+            await self._serve(request, self.run, send)
 
-    async def _answer(self, request: Request) -> Response:
-        try:
+    async def _serve(self, request: Request, run: Callable[[Request], Awaitable[Response]], send: Send) -> None:
+        response = await self._answer(request, run)
+        is_stream = isinstance(response, StreamingResponse)
+        await response(request.scope, request.receive, impatient(request.scope, send) if is_stream else send)
+
+    async def _run_json(self, request: Request) -> Response:
+        """Answer as `run` does, without what that has for everything but the commonest: one operation, one answer."""
+        wanted = preferred(request.headers.get("accept", ""))
+        if wanted == EVENT_STREAM:
             return await self.run(request)
+        context = await open_context(request)
+        asked = self._asked(self.parse_json(await _body(request.receive)), "http")
+        result = await self.execute_single(request, OpenRequest(request), NOTHING_BEGUN, context, None, asked)
+        return answered(await self.process_result(request, result), wanted)
+
+    async def _answer(self, request: Request, run: Callable[[Request], Awaitable[Response]]) -> Response:
+        try:
+            return await run(request)
         except HTTPException as error:
-            return _refused(request, *_told(error))
+            return refused(request, *told(error))
         except PersistedQueryNotFound as error:
             ran = of_an_object(request.headers.get("accept", "")) == JSON
             status = HTTPStatus.OK if ran else HTTPStatus.BAD_REQUEST
-            return _refused(request, status, RequestCode.PERSISTED_QUERY_NOT_FOUND, str(error))
+            return refused(request, status, RequestCode.PERSISTED_QUERY_NOT_FOUND, str(error))
         except DomainError as error:
             status = HTTPStatus.NOT_ACCEPTABLE if isinstance(error, NotAcceptable) else STATUS[error.code]
-            response = _refused(request, status, error.code, error.message)
+            response = refused(request, status, error.code, error.message)
             if isinstance(error, Unavailable):
                 log.warning(error.diagnosis, exc_info=error)
                 response.headers["Retry-After"] = str(error.retry_after_seconds)
@@ -163,7 +181,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def parse_http_body(self, request: Any) -> GraphQLRequestData:
         """Parse a request, strictly; of the document it may have the hash alone."""
         wanted = preferred(request.raw.headers.get("accept", ""))
-        given = await self._parameters(request)
+        return self._asked(await self._parameters(request), "sse" if wanted == EVENT_STREAM else "http")
+
+    def _asked(self, given: Mapping[str, Any], protocol: GraphQLRequestProtocol) -> GraphQLRequestData:
         query = self.schema.documents.text_of(
             parameters.text(given, "query"),
             parameters.text(given, "documentId"),
@@ -174,13 +194,13 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             variables=parameters.variables(given),
             operation_name=parameters.text(given, "operationName"),
             extensions=given.get("extensions"),
-            protocol="sse" if wanted == EVENT_STREAM else "http",
+            protocol=protocol,
         )
 
     async def _parameters(self, request: Any) -> dict[str, Any]:
         if request.method == "GET":
             return parameters.from_query(request.query_params, self.parse_json)
-        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        media_type = _media_type(request.content_type)
         if media_type == JSON:
             return self.parse_json(await request.get_body())
         if media_type == "multipart/form-data":
@@ -264,52 +284,40 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the answer; without `data` where nothing could run."""
-        answer = await super().process_result(request, result)
-        if result.data is None and result.errors and all(error.path is None for error in result.errors):
-            del answer["data"]
+        del request
+        answer: GraphQLHTTPResponse = {}
+        if result.data is not None or not result.errors or any(error.path is not None for error in result.errors):
+            answer["data"] = result.data
+        if result.errors:
+            answer["errors"] = [error.formatted for error in result.errors]
+        if result.extensions:
+            answer["extensions"] = result.extensions
         return answer
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
-        """Make the response: 200, but 400 for whoever knows GraphQL's own media type, where nothing could run.
+        """Make the response in the media type that was begun with."""
+        answer = cast("GraphQLHTTPResponse", response_data)  # a batch is never parsed
+        return answered(answer, cast("str", sub_response.media_type))
 
-        A caller whose budget is spent gets 429 in any case, as over REST.
-        """
-        response = super().create_response(response_data, sub_response)
-        response.headers["Content-Type"] = f"{sub_response.media_type}; charset=utf-8"
-        answer = cast("dict[str, Any]", response_data)  # a batch is never parsed
-        if "data" not in answer:
-            extensions = answer["errors"][0]["extensions"]
-            if extensions["code"] == ErrorCode.RATE_LIMITED:
-                response.status_code = HTTPStatus.TOO_MANY_REQUESTS
-                response.headers["Retry-After"] = str(extensions["retryAfter"])
-            elif sub_response.media_type == GRAPHQL_RESPONSE:
-                response.status_code = HTTPStatus.BAD_REQUEST
-        return response
+
+def _media_type(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+async def _body(receive: Receive) -> bytes:
+    """Read a body; most come in one piece, for which `Request.body` opens two generators."""
+    chunks, is_whole = list[bytes](), False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
+    return b"".join(chunks)
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
     with suppress(RuntimeError, WebSocketDisconnect):  # it may be closed already
         await socket.close(code, reason)
-
-
-def _told(error: HTTPException) -> tuple[int, ErrorCode, str]:
-    """Return the status, the code and the sentence for what Strawberry refuses."""
-    if not isinstance(error.__cause__, InvalidOperationTypeError):
-        return error.status_code, ErrorCode.INVALID, error.reason
-    if error.__cause__.operation_type is OperationType.MUTATION:
-        return HTTPStatus.METHOD_NOT_ALLOWED, ErrorCode.INVALID, "A mutation needs POST."
-    sentence = f"A subscription is answered by events: send Accept: {EVENT_STREAM}, or use a WebSocket."
-    return HTTPStatus.NOT_ACCEPTABLE, ErrorCode.INVALID, sentence
-
-
-def _refused(request: Request, status: int, code: ErrorCode | RequestCode, message: str) -> Response:
-    """Answer a request that never reached the schema."""
-    response = Response(orjson.dumps({"errors": [failure(code, message)]}), status)
-    response.headers["Content-Type"] = f"{of_an_object(request.headers.get('accept', ''))}; charset=utf-8"
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = "GET, POST"
-    if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
+from graphql import ExecutionResult as GraphQLResult
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
-from strawberry.utils.await_maybe import await_maybe
 
 from pet.compiler.executor import Executor, ExecutorName
 from pet.context import Context
@@ -71,9 +71,16 @@ class Schema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """Run one operation to its end, so no subscription: `stream` runs those."""
-        if objection := await self._objection(query, operation_name, context_value):
-            return PreExecutionError(data=None, errors=[objection])
-        allowed = set(allowed_operation_types or OperationType) - {OperationType.SUBSCRIPTION}
+        prepared = self._known_query(query, operation_name)
+        if prepared is None:
+            if objection := await self._objection(query, operation_name, context_value):
+                return PreExecutionError(data=None, errors=[objection])
+            prepared = self._known_query(query, operation_name)
+        allowed = {*(allowed_operation_types or OperationType)} - {OperationType.SUBSCRIPTION}
+        if prepared is None or OperationType.QUERY not in allowed:
+            return await super().execute(
+                query, variable_values, context_value, root_value, operation_name, allowed, operation_extensions
+            )
         execution = ExecutionContext(
             query,
             self,
@@ -84,12 +91,12 @@ class Schema(strawberry.Schema):
             provided_operation_name=operation_name,
             operation_extensions=operation_extensions,
         )
-        prepared = self.preparer.prepare(query) if query else None
-        if prepared and not prepared.errors and prepared.is_query(operation_name) and OperationType.QUERY in allowed:
-            return await self._query(execution, prepared)
-        return await super().execute(
-            query, variable_values, context_value, root_value, operation_name, allowed, operation_extensions
-        )
+        return await self._query(execution, prepared)
+
+    def _known_query(self, query: str | None, operation_name: str | None) -> Prepared | None:
+        """Return a document that is prepared and has nothing against it, if its operation of this name is a query."""
+        known = self.preparer.known(query) if query else None
+        return known if known and not known.errors and known.is_query(operation_name) else None
 
     async def _query(self, execution: ExecutionContext, prepared: Prepared) -> ExecutionResult:
         """Run a query past the gate as Strawberry would, without what it has for any number of extensions."""
@@ -121,7 +128,7 @@ class Schema(strawberry.Schema):
                 executor_class=self.execution_context_class,
                 is_awaitable=optimized_is_awaitable,
             )
-            found = await await_maybe(running)
+            found = running if isinstance(running, GraphQLResult) else await running
         result = execution.result = ExecutionResult(found.data, found.errors)
         return result
 
@@ -179,7 +186,7 @@ class Schema(strawberry.Schema):
     ) -> GraphQLError | None:
         """Return why nothing of a document can run, which Strawberry would tell otherwise on each transport."""
         try:
-            if query and context and self._budget and not self.preparer.knows(query):
+            if query and context and self._budget and self.preparer.known(query) is None:
                 effort = max(1, len(query) // CHARACTERS_OF_A_UNIT)
                 await self._budget.spend(context, effort, "The document is new here, which costs")
             prepared = self.preparer.prepare(query) if query else None

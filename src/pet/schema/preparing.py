@@ -93,9 +93,9 @@ class Preparer:
             raise Invalid(f"The document has {len(text)} characters; at most {MAX_CHARACTERS} are allowed.")
         return parse(text, max_tokens=self._limits.tokens)
 
-    def knows(self, text: str) -> bool:
-        """Tell whether a document is prepared already."""
-        return self._prepared.get(text) is not None
+    def known(self, text: str) -> Prepared | None:
+        """Return a document that is prepared already."""
+        return self._prepared.get(text)
 
     def prepare(self, text: str) -> Prepared:
         """Return a document, parsed and checked; what was found before is found again.
@@ -104,7 +104,7 @@ class Preparer:
             Invalid: it is too long.
             GraphQLSyntaxError: it is no document, or has too many tokens.
         """
-        found = self._prepared.get(text)
+        found = self.known(text)
         if found is None:
             found = self._checked(self.parse(text))
             self._prepared.add(text, found, size_bytes=len(text) + TOKEN_BYTES * _count_tokens(found.document))

@@ -11,6 +11,7 @@ from pet.domain.follows import FollowState
 from pet.domain.profiles import Preferences
 from pet.domain.profiles import SocialLinks as SocialLinksEntity
 from pet.domain.stats import Stats
+from pet.domain.viewers import Role
 
 
 @strawberry.enum(name="Role", description="What a person is on the network.")
@@ -20,6 +21,15 @@ class RoleName(Enum):
     musician = strawberry.enum_value("musician", description="Publishes tracks.")
     listener = strawberry.enum_value("listener", description="Listens; may publish tracks as well.")
     admin = strawberry.enum_value("admin", description="May delete any media and account; given by operators alone.")
+
+    @classmethod
+    def of(cls, role: Role) -> RoleName:
+        """Return the name of a role."""
+        return _ROLE_NAMES[role]
+
+
+_ROLE_NAMES = {role: RoleName(role.value) for role in Role}
+"""Looked up for everyone in a list: a call of the enum takes more than twice as long."""
 
 
 @strawberry.enum(name="FollowState", description="How one person stands to another.")

@@ -63,7 +63,7 @@ class Profile(Node):
 
     @strawberry.field(description="What the person is.")
     def role(self) -> RoleName:
-        return RoleName(self.view.profile.role.value)
+        return RoleName.of(self.view.profile.role)
 
     @strawberry.field(description="Whether only accepted followers see more than names, avatar, role and counters.")
     def is_private(self) -> bool:

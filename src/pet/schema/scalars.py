@@ -27,7 +27,8 @@ def write_time(moment: datetime) -> str:
 
     orjson takes a fraction of the time of `isoformat`. It writes microseconds, and leaves them out where they are 0.
     """
-    text = orjson.dumps(moment.astimezone(UTC), option=orjson.OPT_UTC_Z).decode()
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    text = orjson.dumps(utc, option=orjson.OPT_UTC_Z).decode()
     return f"{text[1:24]}Z" if moment.microsecond else f"{text[1:20]}.000Z"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import orjson
 
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
-from pet.domain.ids import FileId, ObjectId, UserId
+from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
 from pet.domain.plain_profiles import PlainProfile
 from pet.domain.profiles import Edit, Preferences, Profile, SocialLinks
@@ -23,6 +24,8 @@ from pet.storage.sql.names import EVERYONE, add_names, change_names
 
 _PLAIN = ", ".join(PlainProfile._fields)
 """Columns of the table have the names of the plain values."""
+
+_ROLES = {role.value: role for role in Role}
 
 _NEWEST_FIRST = "ORDER BY created_ms DESC, user_id DESC"
 
@@ -53,24 +56,25 @@ class SqlProfiles:
         return {profile.user_id: profile for profile in map(PlainProfile._make, records)}
 
     async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
-        rows = await self._db.rows("SELECT * FROM profile WHERE user_id IN ?", [*user_ids])
-        return {UserId(row["user_id"]): _from_row(row) for row in rows}
+        plain = await self._read_plain(user_ids)
+        return {user_id: _entity(profile) for user_id, profile in plain.items()}
 
     async def _read_by_username(self, username_keys: Sequence[str]) -> Mapping[str, Profile]:
-        rows = await self._db.rows("SELECT * FROM profile WHERE username_key IN ?", [*username_keys])
-        return {row["username_key"]: _from_row(row) for row in rows}
+        select = f"SELECT username_key, {_PLAIN} FROM profile WHERE username_key IN ?"
+        records = await self._db.records(select, [*username_keys])
+        return {key: _entity(PlainProfile(*values)) for key, *values in records}
 
     async def page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
     ) -> Page[Profile]:
         """See `Profiles.page`."""
         where, values = _where(after=after, search=search, exclude=exclude)
-        select = f"SELECT * FROM profile{where} {_NEWEST_FIRST} LIMIT ?"
+        select = f"SELECT {_PLAIN} FROM profile{where} {_NEWEST_FIRST} LIMIT ?"
         if search:
             found = f"SELECT user_id FROM profile_name{where} {_NEWEST_FIRST} LIMIT ?"
-            select = f"SELECT * FROM profile WHERE user_id IN ({found}) {_NEWEST_FIRST}"
-        rows = await self._db.rows(select, *values, limit + 1)
-        return Page.cut([_from_row(row) for row in rows], limit)
+            select = f"SELECT {_PLAIN} FROM profile WHERE user_id IN ({found}) {_NEWEST_FIRST}"
+        records = await self._db.records(select, *values, limit + 1)
+        return Page.cut([*map(_entity, map(PlainProfile._make, records))], limit)
 
     async def plain_page(
         self, *, after: Position | None, limit: int, exclude: UserId | None = None
@@ -97,10 +101,10 @@ class SqlProfiles:
         """See `Profiles.edit`."""
 
         async def work(sql: Statements) -> tuple[Profile, Sequence[Event]]:
-            row = await sql.row(f"SELECT * FROM profile WHERE user_id = ?{sql.for_update}", user_id)
+            row = await sql.row(f"SELECT {_PLAIN} FROM profile WHERE user_id = ?{sql.for_update}", user_id)
             if row is None:
                 raise NotFound("User not found")
-            before = _from_row(row)
+            before = _entity(PlainProfile(**row))
             after, events = edit(before)
             if after.cover_file_id and after.cover_file_id != before.cover_file_id:
                 await _require_image(sql, after)
@@ -183,26 +187,29 @@ def _editable(profile: Profile) -> Row:
     }
 
 
-def _from_row(row: Row) -> Profile:
+def _entity(plain: PlainProfile) -> Profile:
     return Profile(
-        object_id=ObjectId(row["object_id"]),
-        user_id=UserId(row["user_id"]),
-        username=row["username"],
-        role=Role(row["role"]),
-        created_at=from_milliseconds(row["created_ms"]),
-        updated_at=from_milliseconds(row["updated_ms"]),
-        display_name=row["display_name"],
-        bio=row["bio"],
-        location=row["location"],
-        genres=tuple(orjson.loads(row["genres"])),
-        instruments=tuple(orjson.loads(row["instruments"])),
-        social_links=SocialLinks(youtube=row["youtube"], vk=row["vk"], telegram=row["telegram"]),
-        preferences=Preferences(
-            email_notifications=bool(row["email_notifications"]),
-            show_online_status=bool(row["show_online_status"]),
-            private_profile=bool(row["is_private"]),
-        ),
-        stats=Stats(tracks=row["tracks"], followers=row["followers"], following=row["following"], plays=row["plays"]),
-        avatar_file_id=FileId(row["avatar_file_id"]) if row["avatar_file_id"] else None,
-        cover_file_id=FileId(row["cover_file_id"]) if row["cover_file_id"] else None,
+        object_id=plain.object_id,
+        user_id=plain.user_id,
+        username=plain.username,
+        role=_ROLES[plain.role],
+        created_at=from_milliseconds(plain.created_ms),
+        updated_at=from_milliseconds(plain.updated_ms),
+        display_name=plain.display_name,
+        bio=plain.bio,
+        location=plain.location,
+        genres=tuple(orjson.loads(plain.genres)),
+        instruments=tuple(orjson.loads(plain.instruments)),
+        social_links=SocialLinks(plain.youtube, plain.vk, plain.telegram),
+        preferences=_preferences(plain.email_notifications, plain.show_online_status, plain.is_private),
+        stats=Stats(plain.tracks, plain.followers, plain.following, plain.plays),
+        avatar_file_id=plain.avatar_file_id or None,
+        cover_file_id=plain.cover_file_id or None,
     )
+
+
+@cache
+def _preferences(*flags: bool) -> Preferences:
+    """Return one of the eight that there are; SQLite keeps 0 and 1."""
+    email_notifications, show_online_status, is_private = map(bool, flags)
+    return Preferences(email_notifications, show_online_status, is_private)
