@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pet.app import Overrides
+from pet.schema.preparing import Preparer
 from pet.schema.root import build_schema
 from tests.clock import HandClock
 from tests.conftest import Person, Service, StartService
@@ -56,3 +57,9 @@ async def live(service: Service) -> AsyncIterator[str]:
     """The address (`host:port`) of a real server that serves `service`: WebSockets need one."""
     async with serving(service.app) as address:
         yield address
+
+
+@pytest.fixture
+def known_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no document be new: what other tests have sent would change what is left of a budget."""
+    monkeypatch.setattr(Preparer, "known", Preparer.prepare)

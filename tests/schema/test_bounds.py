@@ -12,7 +12,6 @@ from pet.app import Overrides
 from pet.domain.errors import LimitState, Service, Unavailable
 from pet.domain.limits import Bucket
 from pet.operation_limits import OperationLimits
-from pet.schema.preparing import Preparer
 from pet.storage.embedded.limits import EmbeddedRateLimits
 from tests.conftest import PASSWORD, Person, StartService
 from tests.conftest import Service as Running
@@ -141,12 +140,6 @@ async def costs(service: Running, query: str, by: Person | None = None) -> tuple
     cost = answer["extensions"]["cost"]
     assert (cost["limit"], 1 <= cost["resetSeconds"] <= 60) == (100, True)
     return cost["requested"], cost["actual"], cost["remaining"]
-
-
-@pytest.fixture
-def known_documents(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no document be new: what other tests have sent would change what is left."""
-    monkeypatch.setattr(Preparer, "knows", lambda self, text: True)
 
 
 SMALL = OperationLimits(cost=60, budget=100)

@@ -19,7 +19,6 @@ from websockets.typing import Subprotocol
 from pet.domain.ids import UserId
 from pet.operation_limits import OperationLimits
 from pet.schema.endpoint import INIT_WAIT
-from pet.schema.preparing import Preparer
 from pet.schema.sockets import IDLE_SECONDS
 from tests.conftest import PASSWORD, Person, Service, StartService
 from tests.schema.operations import DOCUMENT, run
@@ -285,10 +284,8 @@ async def test_a_connection_runs_a_hundred_operations_at_once(start_service: Sta
         assert (await ask(socket, "{ me { username } }"))["payload"]["data"] == {"me": {"username": "ann"}}
 
 
-async def test_operations_over_a_socket_spend_of_the_same_budget(
-    start_service: StartService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Preparer, "knows", lambda self, text: True)
+@pytest.mark.usefixtures("known_documents")
+async def test_operations_over_a_socket_spend_of_the_same_budget(start_service: StartService) -> None:
     service: Service = await start_service(rate_limits=True, graphql_limits=OperationLimits(cost=10, budget=10))
     ann = await service.register("ann")
     async with serving(service.app) as address, talking(address) as socket:

@@ -213,7 +213,7 @@ async def test_an_unforeseen_error_has_them_too(service: Service, monkeypatch: p
     async def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("pet.rest_compat.profiles.list_response", fail)
+    monkeypatch.setattr("pet.rest_compat.everyone.list_response", fail)
     response = await service.client.get("/users")
     assert response.status_code == 500
     require_safe(response, "error")

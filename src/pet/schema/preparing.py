@@ -104,7 +104,7 @@ class Preparer:
             Invalid: it is too long.
             GraphQLSyntaxError: it is no document, or has too many tokens.
         """
-        found = self.known(text)
+        found = self._prepared.get(text)
         if found is None:
             found = self._checked(self.parse(text))
             self._prepared.add(text, found, size_bytes=len(text) + TOKEN_BYTES * _count_tokens(found.document))
