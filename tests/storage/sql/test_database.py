@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
 from functools import partial, wraps
 from pathlib import Path
@@ -26,7 +26,7 @@ from pet.storage.sql.database import (
     CONNECTION,
     DESIGN,
     Database,
-    Row,
+    Record,
     Statements,
     apply_migrations,
     is_migrated,
@@ -239,16 +239,16 @@ async def test_fifty_people_asked_for_at_once_are_three_statements(
     store = sql_store(database)
     people = [await store.profile(f"user{number}") for number in range(50)]
     statements: list[str] = []
-    rows = Database.rows
+    records = Database.records
 
-    async def counted(self: Database, sql: str, *values: object) -> list[Row]:
-        statements.append(sql)
-        return await rows(self, sql, *values)
+    async def counted(self: Database, sql: str, *values: object) -> Sequence[Record]:
+        statements.append(sql.partition(" FROM ")[2])
+        return await records(self, sql, *values)
 
-    monkeypatch.setattr(Database, "rows", counted)
+    monkeypatch.setattr(Database, "records", counted)
     found = await asyncio.gather(*(store.profiles.get_many([user_id]) for user_id in people))
     assert [list(each) for each in found] == [[user_id] for user_id in people]
-    assert statements == ["SELECT * FROM profile WHERE user_id IN ?"] * 3
+    assert statements == ["profile WHERE user_id IN ?"] * 3
 
 
 async def test_whoever_asks_after_an_edit_is_told_of_it_however_many_are_reading(database: Database) -> None:
