@@ -149,7 +149,7 @@ async def test_a_driver_error_names_the_service_that_is_down(link: Link, service
         await link.mend()
 
 
-# The driver leaves the socket of a connection whose making was cancelled to the collector, which closes it.
+# A client socket of a cancelled call is now and then left to the collector, which closes it; whose it is was not found.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.parametrize("fault", [Fault.HANG, Fault.REFUSE, Fault.SLOW])
 async def test_closing_waits_for_no_engine_that_is_stuck_and_leaves_nothing_behind(link: Link, fault: Fault) -> None:
