@@ -1,6 +1,7 @@
 """GraphQL over HTTP: a list of 50 profiles with 12 values each, and one profile, beside other GraphQL servers.
 
 All read the same rows of the same PostgreSQL and give the same `data`, which is looked at before anything is measured.
+The list is also asked of people who are in memory, where the executors are nearly alone.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ class Work:
 
 
 def graphql(plan: Plan) -> Iterator[Comparison]:
-    """Compare a list, then single profiles."""
+    """Compare a list in memory, then a list and single profiles from the database."""
+    yield _in_memory(plan)
     size = Network(plan.size(10_000, smoke=100), tracks_each=0, follows_each=5)
     step = size.profiles // DIFFERENT
     works = (
@@ -103,19 +105,47 @@ def graphql(plan: Plan) -> Iterator[Comparison]:
     with ExitStack() as stack:
         servers = list(_servers(stack, size, plan))
         for work, (of_mercurius, of_postgraphile) in zip(works, ((1.2, 5), (0.9, 5)), strict=True):
-            _require_the_same(servers, work)
-            yield compare(
-                work.title,
-                {server.name: partial(load, server, work.requests(server), seconds=plan.seconds) for server in servers},
-                rounds=plan.rounds,
-                sizes=f"{size}; over HTTP, 32 connections",
-                base=PET,
-                goals=[
-                    Goal(PET, "requests/s", MERCURIUS, at_least=of_mercurius),
-                    Goal(PET, "requests/s", POSTGRAPHILE, at_least=of_postgraphile),
-                ],
-                figures=["requests/s", "CPU us", "p99 ms"],
-            )
+            goals = [
+                Goal(PET, "requests/s", MERCURIUS, at_least=of_mercurius),
+                Goal(PET, "requests/s", POSTGRAPHILE, at_least=of_postgraphile),
+            ]
+            yield _compared(plan, servers, work, goals, sizes=f"{size}; over HTTP, 32 connections")
+
+
+def _compared(
+    plan: Plan, servers: Sequence[Server], work: Work, goals: Sequence[Goal] = (), *, sizes: str
+) -> Comparison:
+    """Load the servers in turn, once all have given the data of the first; ratios are to that."""
+    _require_the_same(servers, work)
+    measured = partial(load, seconds=plan.seconds, connections=plan.size(32, smoke=2))
+    return compare(
+        work.title,
+        {server.name: partial(measured, server, work.requests(server)) for server in servers},
+        rounds=plan.rounds,
+        sizes=sizes,
+        base=servers[0].name,
+        goals=goals,
+        figures=["requests/s", "CPU us", "p99 ms"],
+    )
+
+
+def _in_memory(plan: Plan) -> Comparison:
+    work = Work(f"{PAGE} profiles with 12 values each, from memory", LIST, LIST, [{"first": plan.size(PAGE, smoke=2)}])
+    with ExitStack() as stack:
+        start = stack.enter_context
+        servers = [
+            start(python_peer("plain Strawberry", "memory_strawberry:app")),
+            start(python_peer("Strawberry, compiled", "memory_strawberry:compiled_app")),
+            start(python_peer("the same behind a plain route", "memory_strawberry:bare_app")),
+        ]
+        if not plan.is_smoke:
+            people = {"PEOPLE": "./memory.mjs"}
+            servers += [
+                start(node_peer("mercurius", "mercurius.mjs", JIT="0", **people)),
+                start(node_peer("mercurius with JIT", "mercurius.mjs", JIT="1", **people)),
+                start(node_peer("graphql-yoga", "yoga.mjs", **people)),
+            ]
+        return _compared(plan, servers, work, sizes="over HTTP, 32 connections")
 
 
 def _servers(stack: ExitStack, size: Network, plan: Plan) -> Iterator[Server]:
@@ -131,15 +161,15 @@ def _servers(stack: ExitStack, size: Network, plan: Plan) -> Iterator[Server]:
         return
     asyncio.run(_execute(database.url, VIEW))
     for name, script in ((MERCURIUS, "mercurius.mjs"), (YOGA, "yoga.mjs"), (POSTGRAPHILE, "postgraphile.mjs")):
-        yield start(node_peer(name, script, DATABASE_URL=database.url))
+        yield start(node_peer(name, script, DATABASE_URL=database.url, JIT="1"))
     yield start(python_peer(STRAWBERRY, "plain_strawberry:app", DATABASE_URL=database.url))
 
 
 def _require_the_same(servers: Sequence[Server], work: Work) -> None:
-    """See that every server gives the data that PET gives, and no error."""
+    """See that every server gives the data of the first, and no error."""
     for request in range(0, len(work.variables), 10):
         answers = {server.name: ask(server, work.requests(server)[request]).body for server in servers}
-        wanted = orjson.loads(answers[PET])
+        wanted = orjson.loads(answers[servers[0].name])
         assert "errors" not in wanted, wanted
         for name, answer in answers.items():
             assert orjson.loads(answer or b"{}").get("data") == wanted["data"], (name, answer[:1000])
