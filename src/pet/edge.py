@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from pet.domain.errors import TooLarge
-from pet.domain.ids import new_uuid7
+from pet.domain.ids import new_request_id
 from pet.domain.viewers import Client
 from pet.forwarding import Network, client_address
 from pet.refusals import refusal
@@ -94,7 +94,7 @@ class Edge:
 
     async def _talk(self, scope: Scope, fields: _Fields, receive: Receive, send: Send) -> None:
         scope["state"]["client"] = self._client(scope, fields)
-        bound = bind_contextvars(request_id=new_uuid7())
+        bound = bind_contextvars(request_id=new_request_id())
         try:
             await self._app(scope, receive, send)
         finally:
@@ -155,7 +155,7 @@ class _Answer:
         self._send = send
         self._safe = safe
         self._varies = varies
-        self.request_id = new_uuid7()
+        self.request_id = new_request_id()
         self.status = 0
         """0 until it begins."""
 
