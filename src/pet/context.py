@@ -38,7 +38,8 @@ class Context:
         Refreshing and logging in must work beside an expired token, so a bad one is not refused here.
         """
         context = cls(services, client, None)
-        await context.identify(authorizations)
+        if authorizations:
+            await context.identify(authorizations)
         return context
 
     async def identify(self, authorizations: list[str]) -> None:

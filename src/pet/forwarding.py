@@ -49,7 +49,7 @@ def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
 
 def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
     """Tell whether an address is that of a proxy whose word counts."""
-    parsed = _parsed(address)
+    parsed = _parsed(address) if trusted else None
     return parsed is not None and any(parsed in network for network in trusted)
 
 

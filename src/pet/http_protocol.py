@@ -14,7 +14,8 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -22,6 +23,7 @@ from uvicorn.server import ServerState
 
 from pet.body_sink import SINK, PushedBody
 from pet.crowd import Crowd, TooManyConnections
+from pet.http_cycle import Cycle
 from pet.refusals import refusal_body
 from pet.request_heads import MALFORMED, MAX_HEAD_BYTES, TOO_LARGE, Objection, objection_to
 from pet.safe_headers import RAW_HEADERS
@@ -85,11 +87,13 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._bytes_beside_body = 0
         self._is_other_upgrade = False
         self._offers_files = False
+        self._abort: dict[object, object] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for the first request, or send away whose client has too many connections."""
         super().connection_made(transport)
         self._offers_files = IS_OFFERED and self.scheme == "http"
+        self._abort = {"abort": transport.abort}
         try:
             self._customer = self._crowd.admit(self.client[0]) if self.client else None
         except TooManyConnections as error:
@@ -122,32 +126,26 @@ class ImpatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Be in a head, whose rest is waited for if it does not come with its first byte, as nearly all do."""
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
-        if self._offers_files:
-            self.scope["extensions"][ZERO_COPY] = {}
         if not self._is_in_head:
             self._is_in_head, self._head_bytes = True, 0
 
     def on_headers_complete(self) -> None:
-        """Stop waiting: from here on the application decides."""
-        self._check_head()
+        """Stop waiting, and begin to answer: as uvicorn does, but for what it is never told to do here."""
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        is_upgrade = self.parser.should_upgrade()
+        becomes_socket = is_upgrade and self._should_upgrade()
+        self._check_head(version, method, becomes_socket=becomes_socket)
         self._stop_waiting("head")
         self._is_in_head = False
-        self._is_other_upgrade = self.parser.should_upgrade() and not self._should_upgrade()
+        self._is_other_upgrade = is_upgrade and not becomes_socket
         if self._is_other_upgrade:
             return
-        super().on_headers_complete()
-        if self.parser.should_upgrade():
+        self._fill_scope(version, method)
+        if becomes_socket:
             return
         self._is_in_body = True
-        self._body = PushedBody(self.cycle) if self.scope["method"] == "POST" else None
-        if self._body is not None:
-            self.scope["extensions"][SINK] = {"pour": self._body.pour}
+        self._begin_cycle(keep_alive=version != "1.0" and self.parser.should_keep_alive())
         self.headers = _NoTrailers()
-        if self.expect_100_continue:
-            # Whoever gets another answer than "continue" may keep the body back, and the next request would be taken
-            # for it (RFC 9110, section 10.1.1).
-            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
@@ -205,8 +203,49 @@ class ImpatientProtocol(HttpToolsProtocol):
         super().shutdown()
         self._watch_end()
 
+    def _fill_scope(self, version: str, method: bytes) -> None:
+        target = httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        scope: dict[str, Any] = cast("dict[str, Any]", self.scope)
+        scope["http_version"] = version
+        scope["method"] = method.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = target.path
+        scope["query_string"] = target.query or b""
+
+    def _begin_cycle(self, *, keep_alive: bool) -> None:
+        """Answer what the scope tells of now, or when all earlier requests of this connection have their answers."""
+        earlier = self.cycle
+        self.cycle = cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            # Whoever gets another answer than "continue" may keep the body back, and the next request would be taken
+            # for it (RFC 9110, section 10.1.1).
+            keep_alive=keep_alive and not self.expect_100_continue,
+            on_response=self.on_response_complete,
+        )
+        extensions: dict[str, dict[object, object]] = {ABORT: self._abort}
+        self.scope["extensions"] = extensions
+        if self._offers_files:
+            extensions[ZERO_COPY] = {}
+        self._body = PushedBody(cycle) if self.scope["method"] == "POST" else None
+        if self._body is not None:
+            extensions[SINK] = {"pour": self._body.pour}
+        if earlier is None or earlier.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        answering: Any = ZeroCopy(app, cycle) if self._offers_files else app
+        answering: Any = ZeroCopy(app, cast("Cycle", cycle)) if self._offers_files else app
         super()._start_asgi_task(cycle, answering)
 
     def _feed(self, data: bytes) -> None:
@@ -227,15 +266,8 @@ class ImpatientProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.send_400_response("")
 
-    def _check_head(self) -> None:
-        becomes_socket = self.parser.should_upgrade() and self._should_upgrade()
-        objection = objection_to(
-            self.parser.get_http_version(),
-            self.parser.get_method(),
-            self.url,
-            self.headers,
-            becomes_socket=becomes_socket,
-        )
+    def _check_head(self, version: str, method: bytes, *, becomes_socket: bool) -> None:
+        objection = objection_to(version, method, self.url, self.headers, becomes_socket=becomes_socket)
         is_waiting = self.cycle is not None and not self.cycle.response_complete
         if is_waiting and (becomes_socket or len(self.pipeline) >= MAX_PIPELINED):
             objection = objection or _TOO_EARLY

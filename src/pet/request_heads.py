@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import chain
 from typing import NamedTuple
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -51,7 +52,7 @@ def objection_to(
         return _VERSION
     if method == b"CONNECT":
         return _NO_PROXY
-    size = len(target) + sum(len(name) + len(value) for name, value in headers)
+    size = len(target) + sum(map(len, chain.from_iterable(headers)))
     if size > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS:
         return TOO_LARGE
     return _objection_to_fields(version, headers, becomes_socket)

@@ -32,8 +32,8 @@ class _Place:
         """Tell what the route's own `matches` would, of a path that has the right form."""
         if isinstance(self.route, Mount):
             return self.route.matches(scope)
-        path_params = {name: segments[position] for name, position in self.parameters}
-        if "" in path_params.values():
+        path_params = {name: segments[position] for name, position in self.parameters} if self.parameters else {}
+        if path_params and "" in path_params.values():
             return Match.NONE, {}
         child_scope = {"endpoint": self.route.endpoint, "path_params": path_params}
         methods = self.route.methods if isinstance(self.route, Route) else None
@@ -46,10 +46,6 @@ class _Form:
     def __init__(self, positions: tuple[int, ...]) -> None:
         self.literals: Callable[[Sequence[str]], Any] = itemgetter(*positions)
         self.places: dict[Any, list[_Place]] = defaultdict(list)
-
-    def of(self, segments: Sequence[str]) -> Sequence[_Place]:
-        """Return the places whose literal segments these are."""
-        return self.places.get(self.literals(segments), ())
 
 
 class RouteIndex:
@@ -70,7 +66,9 @@ class RouteIndex:
         """Return the route that a request goes to, with what it adds to the scope; None where there is none."""
         segments = scope["path"].split("/")
         forms = self._forms.get((scope["type"], len(segments)), {})
-        places = [place for form in forms.values() for place in form.of(segments)]
+        places: list[_Place] = []
+        for form in forms.values():
+            places += form.places.get(form.literals(segments), ())
         for length, mounts in self._mounts.items():
             places += mounts.get(tuple(segments[:length]), ())
         if len(places) > 1:
@@ -122,7 +120,7 @@ class IndexedRouter(Router):
         self._routes = routes
         self._index = RouteIndex(routes)
 
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a connection to its route."""
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from collections.abc import Awaitable, Collection
+
+from starlette.types import Message, Send
 
 HSTS_SECONDS = 365 * 24 * 3600
 
@@ -17,29 +19,38 @@ SAFE_HEADERS = {
 RAW_HEADERS = {"content-type": "application/json"} | {name.lower(): value for name, value in SAFE_HEADERS.items()}
 """Of an answer that is a refusal and comes from the protocol."""
 
+RawField = tuple[bytes, bytes]
+"""A header field as ASGI has it: its name, in lower case, and its value."""
+
 _STARTS = ("http.response.start", "websocket.http.response.start")
 
 
 class SafeHeaders:
-    """Pure ASGI middleware outside of all others: adds what an answer does not say itself.
+    """Adds what an answer does not say itself.
 
     Args:
         is_https: whether clients reach the service by https alone; browsers then keep to it for a year. The hosts below
             the service's own are not ours to speak for.
     """
 
-    def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
-        self._app = app
+    def __init__(self, *, is_https: bool) -> None:
         more = {"Strict-Transport-Security": f"max-age={HSTS_SECONDS}"} if is_https else {}
         self._fields = [(name.lower().encode(), value.encode()) for name, value in (SAFE_HEADERS | more).items()]
+        self._names = frozenset(name for name, _ in self._fields)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+    def completed(self, headers: Collection[RawField]) -> list[RawField]:
+        """Return an answer's header fields with those that are missing."""
+        said = dict(headers)
+        if self._names.isdisjoint(said):
+            return [*headers, *self._fields]
+        return [*headers, *(field for field in self._fields if field[0] not in said)]
 
-        async def adding(message: Message) -> None:
+    def adding_to(self, send: Send) -> Send:
+        """Return what sends an answer with all of them."""
+
+        def adding(message: Message) -> Awaitable[None]:
             if message["type"] in _STARTS:
-                said = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(field for field in self._fields if field[0] not in said)]
-            await send(message)
+                message["headers"] = self.completed(message["headers"])
+            return send(message)
 
-        await self._app(scope, receive, adding if scope["type"] in ("http", "websocket") else send)
+        return adding

@@ -15,7 +15,8 @@ from contextlib import closing
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from pet.http_cycle import Cycle
 
 ZERO_COPY = "http.response.zerocopysend"
 """The extension's name, and its message's type."""
@@ -61,7 +62,7 @@ class ZeroCopy:
         cycle: uvicorn's state of this request and its answer.
     """
 
-    def __init__(self, app: ASGIApp, cycle: RequestResponseCycle) -> None:
+    def __init__(self, app: ASGIApp, cycle: Cycle) -> None:
         self._app = app
         self._cycle = cycle
 
@@ -82,6 +83,7 @@ class ZeroCopy:
         file: OpenFile = message["file"]
         with closing(file):
             if self._cycle.scope["method"] != "HEAD" and not self._is_left():
+                self._cycle.flush()
                 start, end = _piece(message, file.fileno())
                 self._check(end - start)
                 await self._give(file.fileno(), start, end)

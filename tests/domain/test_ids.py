@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 
-from pet.domain.ids import new_object_id, new_uuid7, parse_uuid, uuid7_since
+from pet.domain.ids import new_object_id, new_request_id, new_uuid7, parse_uuid, uuid7_since
 
 
-def test_a_uuid_has_the_form_of_version_7_and_the_present_time() -> None:
+@pytest.mark.parametrize("new", [new_uuid7, new_request_id])
+def test_a_uuid_has_the_form_of_version_7_and_the_present_time(new: Callable[[], str]) -> None:
     before = time.time_ns() // 1_000_000
-    made = UUID(new_uuid7())
+    made = UUID(new())
     assert (made.version, made.variant) == (7, "specified in RFC 4122")
     assert before <= made.int >> 80 <= time.time_ns() // 1_000_000
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", str(made))
@@ -30,6 +32,7 @@ def test_uuids_that_are_made_one_after_the_other_grow(monkeypatch: pytest.Monkey
 
 def test_ids_do_not_repeat() -> None:
     assert len({new_uuid7() for _ in range(10_000)}) == 10_000
+    assert len({UUID(new_request_id()).int & ((1 << 62) - 1) for _ in range(10_000)}) == 10_000
     assert len({new_object_id() for _ in range(10_000)}) == 10_000
 
 
