@@ -1,4 +1,5 @@
-"""How the same statement is written for either database: `?` stands for a value, `IN ?` for membership in a list.
+"""How the same statement is written for either database: `?` stands for a value, `IN ?` for membership in a list, and
+`json_group_array` for a JSON array of a column's values (PostgreSQL gives NULL where there are none).
 
 A list that is one value keeps the text of its statement, which is prepared once for all lengths. Texts are made once.
 """
@@ -16,7 +17,8 @@ TEXTS = 1000
 @lru_cache(maxsize=TEXTS)
 def for_postgres(sql: str) -> str:
     """Number the placeholders."""
-    first, *others = sql.replace("IN ?", "= ANY(?)").split("?")
+    own = sql.replace("IN ?", "= ANY(?)").replace("json_group_array(", "json_agg(")
+    first, *others = own.split("?")
     return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
 
 
