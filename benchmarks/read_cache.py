@@ -61,8 +61,8 @@ async def compare(url: str, server: RedisServer) -> None:
     async with open_database(url) as database:
         user_id = await one_profile(database)
         profiles, key = SqlProfiles(database), server.key("profile", user_id)
-        plain = await profiles.find_plain(user_id)
-        await server.client.set(key, orjson.dumps(tuple(plain or ())), ex=60)
+        person = await profiles.find_person(user_id)
+        await server.client.set(key, orjson.dumps(tuple(person.profile if person else ())), ex=60)
 
         async def from_database() -> Profile:
             return (await profiles.get_many([user_id]))[user_id]

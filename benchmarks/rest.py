@@ -1,7 +1,7 @@
 """One profile over REST, read from the database for every request: PET with all of its middleware, and its peers.
 
-The answer holds everyone whom the person follows, so that PET makes two reads. Its peers read both in one statement, or
-as Tortoise offers it.
+The answer holds everyone whom the person follows: PET and its peers read both in one statement, or as Tortoise offers
+it.
 """
 
 from __future__ import annotations

@@ -102,11 +102,25 @@ async def test_plain_values_are_those_of_the_same_page(store: Store) -> None:
         page = await store.profiles.page(after=None, limit=limit, exclude=exclude)
         plain = await store.profiles.plain_page(after=None, limit=limit, exclude=exclude)
         assert [whole(person) for person in plain.items] == list(page.items)
-        assert [await store.profiles.find_plain(person.user_id) for person in plain.items] == list(plain.items)
         assert [person.position for person in plain.items] == [position(profile) for profile in page.items]
         onwards = await store.profiles.plain_page(after=plain.items[0].position, limit=2, exclude=exclude)
         assert (plain.has_next, onwards.items[0]) == (limit == 2 and exclude is None, plain.items[1])
-    assert await store.profiles.find_plain(UserId("nobody")) is None
+
+
+async def test_a_person_in_plain_values_comes_with_everyone_whom_they_follow(store: Store) -> None:
+    ann, bob, eve, kim = [await store.profile(name) for name in ("ann", "bob", "eve", "kim")]
+    await store.set_private(kim, is_private=True)
+    for minutes, pair in enumerate([(ann, bob), (ann, eve), (bob, ann), (ann, kim)]):
+        await store.follow(*pair, minutes=minutes)
+    profiles = store.profiles
+    page = await profiles.plain_page(after=None, limit=4)
+    plain = {person.user_id: person for person in page.items}
+    for user_id, name, following in ((ann, "ANN", [eve, bob]), (bob, "Bob", [ann]), (eve, "eve", []), (kim, "kim", [])):
+        for found in (await profiles.find_person(user_id), await profiles.find_person_by_username(name)):
+            assert found is not None
+            assert (found.profile, orjson.loads(found.following)) == (plain[user_id], following)
+    assert await profiles.find_person(UserId("nobody")) is None
+    assert await profiles.find_person_by_username("nobody") is None
 
 
 def whole(plain: PlainProfile) -> Profile:

@@ -30,11 +30,15 @@ class Shelf:
 
     async def end(self, number: int, error: Exception | None = None) -> None:
         """Let a read end, in the order in which they began; and those go on who waited for it."""
+        self.let_go(number, error)
+        await settled()
+
+    def let_go(self, number: int, error: Exception | None = None) -> None:
+        """Let a read end, in the next turn of the loop."""
         if error:
             self._ends[number].set_exception(error)
         else:
             self._ends[number].set_result(None)
-        await settled()
 
 
 async def settled() -> None:
@@ -62,13 +66,39 @@ def reads(shelf: Shelf) -> Coalescing[str, str]:
 
 async def test_fifty_reads_at_once_are_three(shelf: Shelf, reads: Coalescing[str, str]) -> None:
     tasks = [await asking(reads, str(number)) for number in range(50)]
-    assert shelf.reads == [("0",), ("1",)]
+    assert shelf.reads == [["0"], ["1"]]
     await shelf.end(0)
-    assert shelf.reads == [("0",), ("1",), [str(number) for number in range(2, 50)]]
+    assert shelf.reads == [["0"], ["1"], [str(number) for number in range(2, 50)]]
     await shelf.end(1)
     await shelf.end(2)
     assert [await task for task in tasks] == [{str(number): f"thing {number}"} for number in range(50)]
     assert len(shelf.reads) == 3
+
+
+async def test_who_asks_in_the_same_turn_shares_a_read(shelf: Shelf, reads: Coalescing[str, str]) -> None:
+    tasks = [asyncio.create_task(reads.get(str(number))) for number in (1, 2, 1)]
+    await settled()
+    assert shelf.reads == [["1", "2"]]
+    await shelf.end(0)
+    assert [await task for task in tasks] == ["thing 1", "thing 2", "thing 1"]
+
+
+async def test_a_read_that_is_twice_about_to_begin_is_no_third(shelf: Shelf, reads: Coalescing[str, str]) -> None:
+    ahead = await asking(reads, "0")
+    between = list[asyncio.Task[str | None]]()
+    # In one turn somebody asks, the read ahead ends, which begins the next one, and others ask.
+    before = asyncio.create_task(reads.get("1"))
+    shelf.let_go(0)
+    asyncio.get_running_loop().call_soon(lambda: between.append(asyncio.create_task(reads.get("3"))))
+    after = asyncio.create_task(reads.get("2"))
+    await settled()
+    assert shelf.reads == [["0"], ["1"], ["2"]]
+    await shelf.end(1)
+    assert shelf.reads == [["0"], ["1"], ["2"], ["3"]]
+    await shelf.end(2)
+    await shelf.end(3)
+    assert (await ahead, await before, await after) == ({"0": "thing 0"}, "thing 1", "thing 2")
+    assert [await task for task in between] == ["thing 3"]
 
 
 async def test_everyone_is_told_of_their_own_keys_alone(shelf: Shelf, reads: Coalescing[str, str]) -> None:
@@ -95,7 +125,7 @@ async def test_what_was_committed_before_one_asks_is_in_the_answer(shelf: Shelf,
         await shelf.end(number)
     assert [await task for task in ahead] == [{"1": "thing 1"}] * 2
     assert [await early, await late] == [{"1": "new"}] * 2
-    assert shelf.reads == [("1",), ("1",), ["1"]]
+    assert shelf.reads == [["1"], ["1"], ["1"]]
 
 
 @pytest.mark.parametrize("has_begun", [False, True])
@@ -118,14 +148,16 @@ async def test_a_caller_who_goes_leaves_the_others_theirs(
     await asyncio.gather(*ahead)
 
 
-async def test_whoever_is_cancelled_while_they_read_alone_lets_the_next_go_on(
+async def test_a_read_whose_caller_is_gone_ends_before_the_next_begins(
     shelf: Shelf, reads: Coalescing[str, str]
 ) -> None:
     first, second = await asking(reads, "0"), await asking(reads, "0")
     third = await asking(reads, "1")
     first.cancel()
     await settled()
-    assert shelf.reads == [("0",), ("0",), ["1"]]
+    assert shelf.reads == [["0"], ["0"]]
+    await shelf.end(0)
+    assert shelf.reads == [["0"], ["0"], ["1"]]
     await shelf.end(2)
     await shelf.end(1)
     assert (await second, await third) == ({"0": "thing 0"}, {"1": "thing 1"})
@@ -168,5 +200,5 @@ async def test_one_read_serves_no_more_keys_than_it_may(shelf: Shelf) -> None:
     tasks = [await asking(reads, *keys) for keys in ("0", "0", "12", "34", "5", "6789")]
     for number in range(5):
         await shelf.end(number)
-    assert shelf.reads == [("0",), ("0",), ["1", "2"], ["3", "4", "5"], ["6", "7", "8", "9"]]
+    assert shelf.reads == [["0"], ["0"], ["1", "2"], ["3", "4", "5"], ["6", "7", "8", "9"]]
     assert [len(await task) for task in tasks] == [1, 1, 2, 2, 1, 4]

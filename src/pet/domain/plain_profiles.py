@@ -1,5 +1,5 @@
-"""Profiles in plain values, for the list of everyone: an entity for each of a hundred thousand people costs many times
-what it takes to read and to send them.
+"""Profiles in plain values, for the lists and answers that go out as they are stored: an entity for each of a hundred
+thousand people costs many times what it takes to read and to send them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pet.domain.paging import Position
 from pet.domain.times import from_milliseconds
 
 NO_TAGS = "[]"
+NOBODY = "[]"
 
 
 class PlainProfile(NamedTuple):
@@ -48,3 +49,10 @@ class PlainProfile(NamedTuple):
     def position(self) -> Position:
         """Where it stands in the list of everyone."""
         return Position(at=from_milliseconds(self.created_ms), id=self.user_id)
+
+
+class PlainPerson(NamedTuple):
+    """A profile with whom the person follows: their user ids, newest first, as the text of a JSON array."""
+
+    profile: PlainProfile
+    following: str

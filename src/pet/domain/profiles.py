@@ -15,7 +15,7 @@ from pet.domain.events import Event, UserUpdated
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.permissions import require_acting_for
-from pet.domain.plain_profiles import PlainProfile
+from pet.domain.plain_profiles import PlainPerson, PlainProfile
 from pet.domain.stats import Stats
 from pet.domain.texts import (
     MAX_BIO,
@@ -131,8 +131,11 @@ class Profiles(Protocol):
     ) -> Page[PlainProfile]:
         """Return the same page in plain values."""
 
-    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
-        """Return a profile in plain values, or None."""
+    async def find_person(self, user_id: UserId) -> PlainPerson | None:
+        """Return a profile in plain values with whom the person follows, or None."""
+
+    async def find_person_by_username(self, username: str) -> PlainPerson | None:
+        """Return the same of the person with that username, without regard to case, or None."""
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """Return how many profiles the same list has as a whole."""
@@ -180,9 +183,13 @@ class ProfileService:
         """Return everyone in plain values, newest first."""
         return await self._profiles.plain_page(after=after, limit=limit, exclude=exclude)
 
-    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
-        """Return a profile in plain values, or None."""
-        return await self._profiles.find_plain(user_id)
+    async def find_person(self, user_id: UserId) -> PlainPerson | None:
+        """Return a profile in plain values with whom the person follows, whoever may see that, or None."""
+        return await self._profiles.find_person(user_id)
+
+    async def find_person_by_username(self, username: str) -> PlainPerson | None:
+        """Return the same of the person with that username, without regard to case, or None."""
+        return await self._profiles.find_person_by_username(username)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """Return how many people the same list has as a whole."""

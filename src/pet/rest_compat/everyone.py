@@ -9,8 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pet.domain.ids import UserId, parse_uuid
+from pet.domain.links import Links
 from pet.domain.paging import Position
-from pet.domain.plain_profiles import PlainProfile
+from pet.domain.permissions import owns
+from pet.domain.plain_profiles import PlainPerson, PlainProfile
+from pet.domain.viewers import Viewer
 from pet.openapi.operations import Described, answers
 from pet.rest_compat import shapes
 from pet.rest_compat.envelopes import Asked, list_response
@@ -46,34 +49,33 @@ async def all_profiles(request: Request, call: DirectCall) -> Response:
 def people_json(call: DirectCall, people: People) -> Iterator[Json]:
     """Render people in the list's order, each as IUserProfile."""
     links, viewer = call.context.services.links, call.context.viewer
-    own_id = viewer.user_id if viewer else None
     for person in people.page.items:
-        user_id, cover = person.user_id, person.cover_file_id
-        yield _profile_json(
-            person,
-            avatar=links.avatar_of(user_id) if person.avatar_file_id else None,
-            cover=links.cover_image(cover, viewer, is_private=bool(person.is_private)) if cover else None,
-            is_own=user_id == own_id,
-            following=people.following.get(user_id, ()),
-        )
+        yield _profile_json(person, people.following.get(person.user_id, ()), links, viewer)
+
+
+def person_json(call: DirectCall, person: PlainPerson) -> Json:
+    """Render one of them."""
+    context = call.context
+    return _profile_json(person.profile, Fragment(person.following), context.services.links, context.viewer)
 
 
 def _profile_json(
-    person: PlainProfile, *, avatar: str | None, cover: str | None, is_own: bool, following: Sequence[UserId]
+    person: PlainProfile, following: Sequence[UserId] | Fragment, links: Links, viewer: Viewer | None
 ) -> Json:
     """Render a person as `profiles.profiles_json` does, in the same order.
 
     It is most of what the list costs, so it is plain: an absent field is not put in, rather than taken out later.
     """
-    shape: dict[str, object] = {"_id": person.object_id, "userId": person.user_id, "username": person.username}
+    user_id, cover = person.user_id, person.cover_file_id
+    shape: dict[str, object] = {"_id": person.object_id, "userId": user_id, "username": person.username}
     if person.display_name is not None:
         shape["displayName"] = person.display_name
     if person.bio is not None:
         shape["bio"] = person.bio
-    if avatar:
-        shape["avatarUrl"] = avatar
+    if person.avatar_file_id:
+        shape["avatarUrl"] = links.avatar_of(user_id)
     if cover:
-        shape["coverImageUrl"] = cover
+        shape["coverImageUrl"] = links.cover_image(cover, viewer, is_private=bool(person.is_private))
     if person.location is not None:
         shape["location"] = person.location
     shape["genres"] = Fragment(person.genres)
@@ -85,7 +87,7 @@ def _profile_json(
         "followingCount": person.following,
         "totalPlays": person.plays,
     }
-    shape["preferences"] = _own_preferences(person) if is_own else SHOWN_TO_OTHERS
+    shape["preferences"] = _own_preferences(person) if owns(viewer, user_id) else SHOWN_TO_OTHERS
     shape["role"] = person.role
     shape["following"] = following
     shape["createdAt"] = write_milliseconds(person.created_ms)

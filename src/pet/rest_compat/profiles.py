@@ -13,13 +13,14 @@ from pet.domain.errors import NotFound
 from pet.domain.files import FileList
 from pet.domain.ids import UserId, parse_uuid
 from pet.domain.paging import Position
+from pet.domain.plain_profiles import PlainPerson
 from pet.domain.profiles import Preferences
 from pet.domain.visibility import ProfileView
 from pet.openapi.operations import Described, Link, Token, answers
 from pet.rest_compat import shapes
 from pet.rest_compat.bodies import Body, read_body, user_id_in
 from pet.rest_compat.envelopes import Asked, list_response, present, success
-from pet.rest_compat.everyone import people_json
+from pet.rest_compat.everyone import person_json
 from pet.rest_compat.files import file_json
 from pet.rest_compat.lists import JsonPage, ReadPage, next_position
 from pet.schema import everyone, files, follows, profile_changes, profiles
@@ -41,17 +42,13 @@ NEXT = (
 async def by_id(request: Request, call: DirectCall) -> Response:
     """2.1."""
     user_id = parse_uuid(request.path_params["id"])
-    people = await everyone.person(call, UserId(user_id)) if user_id else None
-    if people is None:
-        raise NotFound("User not found")
-    return success(data=next(people_json(call, people)))
+    return _person(call, await everyone.person(call, UserId(user_id)) if user_id else None)
 
 
 @Described("Get a profile by username", answer=answers(data=shapes.Profile), refused=(NotFound,), links=NEXT)
 async def by_username(request: Request, call: DirectCall) -> Response:
     """2.2."""
-    view = await _view(call, ProfileBy(username=request.path_params["username"]))
-    return success(data=(await profiles_json(call, [view]))[0])
+    return _person(call, await everyone.person_by_username(call, request.path_params["username"]))
 
 
 @Described(
@@ -123,6 +120,12 @@ async def update(request: Request, call: DirectCall) -> Response:
     await profile_changes.update_profile(acting, _change(await read_body(request)))
     view = await profiles.existing_view(acting, user_id)
     return success(data=(await profiles_json(acting, [view]))[0])
+
+
+def _person(call: DirectCall, person: PlainPerson | None) -> Response:
+    if person is None:
+        raise NotFound("User not found")
+    return success(data=person_json(call, person))
 
 
 async def profiles_json(call: DirectCall, views: Sequence[ProfileView]) -> list[shapes.Profile]:

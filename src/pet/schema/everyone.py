@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
-from pet.domain.plain_profiles import PlainProfile
+from pet.domain.plain_profiles import NOBODY, PlainPerson, PlainProfile
 from pet.domain.visibility import plain_card
 from pet.schema.call import Info
 
@@ -37,11 +37,21 @@ async def people(info: Info, *, after: Position | None, limit: int, exclude: Use
     )
 
 
-async def person(info: Info, user_id: UserId) -> People | None:
-    """Return one of them, by themselves; None when there is no such person."""
+async def person(info: Info, user_id: UserId) -> PlainPerson | None:
+    """Return one of them, by themselves, as the viewer may see them; None when there is no such person."""
     _ = info.context.viewer  # a bad token is refused whoever is asked for
-    found = await info.context.services.profiles.find_plain(user_id)
-    return await _seen(info, Page([found], has_next=False)) if found else None
+    return await _person_as_seen(info, await info.context.services.profiles.find_person(user_id))
+
+
+async def person_by_username(info: Info, username: str) -> PlainPerson | None:
+    """Return the same of the person with that username, without regard to case."""
+    return await _person_as_seen(info, await info.context.services.profiles.find_person_by_username(username))
+
+
+async def _person_as_seen(info: Info, found: PlainPerson | None) -> PlainPerson | None:
+    if found is None or not await info.context.services.visibility.cards_only(info.context.viewer, [found.profile]):
+        return found
+    return PlainPerson(plain_card(found.profile), NOBODY)
 
 
 async def _seen(info: Info, page: Page[PlainProfile]) -> People:

@@ -1,8 +1,8 @@
 """Reads by key that are in flight together become one read of all their keys.
 
-Two reads are under way at most. Whoever asks meanwhile waits for one of them to end, and all who wait are then served
-by one read. No timer is involved: while nobody else reads, a read begins at once, and the busier the engine, the more
-keys share a round trip.
+All who ask in one turn of the event loop share a read, which begins in the next one. Two reads are under way at most:
+whoever asks meanwhile waits for one of them to end, and all who wait are then served by one read. No timer is involved:
+while nobody else reads, nobody waits, and the busier the service, the more keys share a round trip.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Coalescing(Generic[K, V]):
     """Reads things by key, for all who ask at the same time at once.
 
     A read that has begun is never joined: it may not see what was committed since. So whoever asks after a commit gets
-    an answer that was read after it. A caller who is cancelled leaves the others theirs; an error goes to all callers
-    of its read.
+    an answer that was read after it. A caller who is cancelled leaves the others theirs, and the read to its end; an
+    error goes to all callers of its read.
 
     Args:
         read: returns what there is of some keys. What it returns is shared by the callers, and must not change.
@@ -54,43 +54,37 @@ class Coalescing(Generic[K, V]):
         self._read = read
         self._most = most
         self._under_way = 0
+        self._is_about_to_begin = False
         self._waiting: deque[_Caller[K, V]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def get_many(self, keys: Sequence[K]) -> Mapping[K, V]:
         """Return what there is of these keys."""
-        if self._under_way < UNDER_WAY:
-            return await self._read_alone(keys)
-        loop = asyncio.get_running_loop()
-        caller: _Caller[K, V] = _Caller(keys, loop.create_future(), loop.time())
-        self._waiting.append(caller)
-        return await caller.found
+        found = await self._ask(keys)
+        return {key: found[key] for key in keys if key in found}
 
     async def get(self, key: K) -> V | None:
         """Return the thing of one key, or None."""
-        return (await self.get_many((key,))).get(key)
+        return (await self._ask((key,))).get(key)
 
-    async def _read_alone(self, keys: Sequence[K]) -> Mapping[K, V]:
-        """Read in the caller's own task: nobody else depends on a read that begins at once."""
-        self._under_way += 1
-        try:
-            return await self._read(keys)
-        except Unavailable as error:
-            self._refuse_who_waited_long(error)
-            raise
-        finally:
-            self._go_on()
+    def _ask(self, keys: Sequence[K]) -> asyncio.Future[Mapping[K, V]]:
+        """Return the future of a read that has these keys among others."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Mapping[K, V]] = loop.create_future()
+        self._waiting.append(_Caller(keys, found, loop.time()))
+        if self._under_way < UNDER_WAY and not self._is_about_to_begin:
+            self._is_about_to_begin = True
+            loop.call_soon(self._begin, context=Context())  # a read belongs to no single request
+        return found
 
-    def _go_on(self) -> None:
-        """Begin the next read, for those who wait."""
-        self._under_way -= 1
-        callers = self._next_callers()
-        if not callers:
-            return
-        self._under_way += 1
-        task = asyncio.create_task(self._serve(callers), context=Context())  # it belongs to no single request
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _begin(self) -> None:
+        """Begin a read for all who wait, or two where they ask for too much."""
+        self._is_about_to_begin = False
+        while self._under_way < UNDER_WAY and (callers := self._next_callers()):
+            self._under_way += 1
+            task = asyncio.create_task(self._serve(callers), context=Context())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _next_callers(self) -> list[_Caller[K, V]]:
         callers: list[_Caller[K, V]] = []
@@ -116,9 +110,10 @@ class Coalescing(Generic[K, V]):
         else:
             for caller in callers:
                 if not caller.found.done():
-                    caller.found.set_result({key: found[key] for key in caller.keys if key in found})
+                    caller.found.set_result(found)
         finally:
-            self._go_on()
+            self._under_way -= 1
+            self._begin()
 
     def _refuse_who_waited_long(self, error: Unavailable) -> None:
         now = asyncio.get_running_loop().time()

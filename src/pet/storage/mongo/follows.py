@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
@@ -35,7 +36,7 @@ class MongoFollows:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.SOCIAL)
-        self._followed_by = Coalescing[UserId, Sequence[UserId]](self._read_followed_by, most=100)
+        self._followed_by = Coalescing[UserId, Sequence[UserId]](partial(followed_by, self._db), most=100)
 
     async def add(self, follower_id: UserId, following_id: UserId, make: Make) -> tuple[Follow, Sequence[Event]]:
         """See `Follows.add`."""
@@ -136,14 +137,16 @@ class MongoFollows:
         """See `Follows.following_ids`."""
         return await self._followed_by.get_many(user_ids)
 
-    async def _read_followed_by(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
-        where = {"follower_id": {"$in": user_ids}, "state": FollowState.FOLLOWING.value}
-        fields = {"_id": 0, "follower_id": 1, "following_id": 1}
-        sort = {"follower_id": -1, "created_ms": -1, "_id": -1}
-        found: dict[UserId, list[UserId]] = defaultdict(list)
-        for row in await self._db.run(lambda mongo: mongo.rows(FollowDocument, where, fields=fields, sort=sort)):
-            found[UserId(row["follower_id"])].append(UserId(row["following_id"]))
-        return {user_id: found[user_id] for user_id in user_ids}
+
+async def followed_by(database: Database, user_ids: Sequence[UserId]) -> Mapping[UserId, Sequence[UserId]]:
+    """Return everyone whom each user follows, newest first; every user has an entry."""
+    where = {"follower_id": {"$in": user_ids}, "state": FollowState.FOLLOWING.value}
+    fields = {"_id": 0, "follower_id": 1, "following_id": 1}
+    sort = {"follower_id": -1, "created_ms": -1, "_id": -1}
+    found: dict[UserId, list[UserId]] = defaultdict(list)
+    for row in await database.run(lambda mongo: mongo.rows(FollowDocument, where, fields=fields, sort=sort)):
+        found[UserId(row["follower_id"])].append(UserId(row["following_id"]))
+    return {user_id: found[user_id] for user_id in user_ids}
 
 
 async def _lock(mongo: Operations, follower_id: UserId, following_id: UserId) -> None:

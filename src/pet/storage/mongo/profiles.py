@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import orjson
 
@@ -11,7 +12,7 @@ from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Page, Position
-from pet.domain.plain_profiles import PlainProfile
+from pet.domain.plain_profiles import PlainPerson, PlainProfile
 from pet.domain.profiles import Edit, Preferences, Profile, SocialLinks
 from pet.domain.stats import Stats
 from pet.domain.texts import identity_key, search_words
@@ -21,9 +22,13 @@ from pet.storage.coalescing import Coalescing
 from pet.storage.mongo.database import Database, Operations, Row
 from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import LOCK, FileDocument, ProfileDocument, fields_of
+from pet.storage.mongo.follows import followed_by
 from pet.storage.mongo.lists import NEWEST_FIRST, older_than
 
 _SHOWN = fields_of(ProfileDocument, without=("username_key", "words", "locks"))
+PEOPLE = 100
+"""Of one read that also lists whom they follow, who may be many."""
+
 _LAST_CHARACTER = "\U0010ffff"
 """Stands in no word and sorts after every other character, so that a prefix becomes a range of the index."""
 
@@ -35,7 +40,8 @@ class MongoProfiles:
         self._db = database.speaking_for(Service.USER)
         self._by_id = Coalescing[UserId, Profile](self._read_by_id)
         self._by_username = Coalescing[str, Profile](self._read_by_username)
-        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
+        self._people = Coalescing[str, PlainPerson](partial(self._read_people, "_id"), most=PEOPLE)
+        self._people_by_username = Coalescing[str, PlainPerson](partial(self._read_people, "username_key"), most=PEOPLE)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
@@ -45,12 +51,19 @@ class MongoProfiles:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
 
-    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
-        """See `Profiles.find_plain`."""
-        return await self._plain.get(user_id)
+    async def find_person(self, user_id: UserId) -> PlainPerson | None:
+        """See `Profiles.find_person`."""
+        return await self._people.get(user_id)
 
-    async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
-        return {UserId(row["_id"]): _plain(row) for row in await self._rows(user_ids)}
+    async def find_person_by_username(self, username: str) -> PlainPerson | None:
+        """See `Profiles.find_person_by_username`."""
+        return await self._people_by_username.get(identity_key(username))
+
+    async def _read_people(self, key: str, values: Sequence[str]) -> Mapping[str, PlainPerson]:
+        fields = {**_SHOWN, "username_key": 1}
+        rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, {key: {"$in": values}}, fields=fields))
+        followed = await followed_by(self._db, [UserId(row["_id"]) for row in rows])
+        return {row[key]: PlainPerson(_plain(row), orjson.dumps(followed[UserId(row["_id"])]).decode()) for row in rows}
 
     async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         return {UserId(row["_id"]): _from_row(row) for row in await self._rows(user_ids)}

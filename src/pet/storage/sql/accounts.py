@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from tortoise.exceptions import IntegrityError
 
 from pet.domain.accounts import Account
@@ -11,6 +13,7 @@ from pet.domain.ids import SessionId, UserId
 from pet.domain.texts import identity_key
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Role
+from pet.storage.coalescing import Coalescing
 from pet.storage.sql.database import Database, Row, Statements
 from pet.storage.sql.delivery import store_event
 
@@ -22,6 +25,7 @@ class SqlAccounts:
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.AUTH)
+        self._by_id = Coalescing[UserId, Account](self._read_by_id)
 
     async def add(self, account: Account, event: Event) -> None:
         """See `Accounts.add`."""
@@ -41,15 +45,19 @@ class SqlAccounts:
 
     async def find(self, user_id: UserId) -> Account | None:
         """See `Accounts.find`."""
-        return _from_row(await self._db.row(f"{_OPEN} AND user_id = ?", user_id))
+        return await self._by_id.get(user_id)
+
+    async def _read_by_id(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Account]:
+        rows = await self._db.rows(f"{_OPEN} AND user_id IN ?", [*user_ids])
+        return {account.user_id: account for account in map(_entity, rows)}
 
     async def find_by_email(self, email: str) -> Account | None:
         """See `Accounts.find_by_email`."""
-        return _from_row(await self._db.row(f"{_OPEN} AND email_key = ?", identity_key(email)))
+        return _found(await self._db.row(f"{_OPEN} AND email_key = ?", identity_key(email)))
 
     async def find_by_username(self, username: str) -> Account | None:
         """See `Accounts.find_by_username`."""
-        return _from_row(await self._db.row(f"{_OPEN} AND username_key = ?", identity_key(username)))
+        return _found(await self._db.row(f"{_OPEN} AND username_key = ?", identity_key(username)))
 
     async def set_password(self, user_id: UserId, *, old_hash: str, new_hash: str) -> bool:
         """See `Accounts.set_password`."""
@@ -128,9 +136,11 @@ def _to_row(account: Account) -> Row:
     }
 
 
-def _from_row(row: Row | None) -> Account | None:
-    if row is None:
-        return None
+def _found(row: Row | None) -> Account | None:
+    return _entity(row) if row else None
+
+
+def _entity(row: Row) -> Account:
     return Account(
         user_id=UserId(row["user_id"]),
         email=row["email"],

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 
 import orjson
 
 from pet.domain.errors import NotFound, Service
 from pet.domain.events import Event
+from pet.domain.follows import FollowState
 from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
-from pet.domain.plain_profiles import PlainProfile
+from pet.domain.plain_profiles import PlainPerson, PlainProfile
 from pet.domain.profiles import Edit, Preferences, Profile, SocialLinks
 from pet.domain.stats import Stats
 from pet.domain.texts import identity_key, search_words
@@ -25,7 +26,16 @@ from pet.storage.sql.names import EVERYONE, add_names, change_names
 _PLAIN = ", ".join(PlainProfile._fields)
 """Columns of the table have the names of the plain values."""
 
+_FOLLOWED = """(SELECT coalesce(json_group_array(following_id), '[]') FROM (
+    SELECT following_id FROM follow WHERE follower_id = profile.user_id AND state = ?
+    ORDER BY created_ms DESC, object_id DESC
+) AS list)"""
+"""Whom someone follows, as the text of a JSON array."""
+
 _ROLES = {role.value: role for role in Role}
+
+PEOPLE = 100
+"""Of one read that also lists whom they follow, who may be many."""
 
 _NEWEST_FIRST = "ORDER BY created_ms DESC, user_id DESC"
 
@@ -37,7 +47,8 @@ class SqlProfiles:
         self._db = database.speaking_for(Service.USER)
         self._by_id = Coalescing[UserId, Profile](self._read_by_id)
         self._by_username = Coalescing[str, Profile](self._read_by_username)
-        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
+        self._people = Coalescing[str, PlainPerson](partial(self._read_people, "user_id"), most=PEOPLE)
+        self._people_by_username = Coalescing[str, PlainPerson](partial(self._read_people, "username_key"), most=PEOPLE)
 
     async def get_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, Profile]:
         """See `Profiles.get_many`."""
@@ -47,9 +58,18 @@ class SqlProfiles:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
 
-    async def find_plain(self, user_id: UserId) -> PlainProfile | None:
-        """See `Profiles.find_plain`."""
-        return await self._plain.get(user_id)
+    async def find_person(self, user_id: UserId) -> PlainPerson | None:
+        """See `Profiles.find_person`."""
+        return await self._people.get(user_id)
+
+    async def find_person_by_username(self, username: str) -> PlainPerson | None:
+        """See `Profiles.find_person_by_username`."""
+        return await self._people_by_username.get(identity_key(username))
+
+    async def _read_people(self, key: str, values: Sequence[str]) -> Mapping[str, PlainPerson]:
+        select = f"SELECT {key}, {_FOLLOWED}, {_PLAIN} FROM profile WHERE {key} IN ?"
+        records = await self._db.records(select, FollowState.FOLLOWING.value, [*values])
+        return {found: PlainPerson(PlainProfile(*profile), following) for found, following, *profile in records}
 
     async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
         records = await self._db.records(f"SELECT {_PLAIN} FROM profile WHERE user_id IN ?", [*user_ids])
