@@ -61,7 +61,7 @@ def people_json(call: DirectCall, people: People) -> Iterator[Json]:
 def _profile_json(
     person: PlainProfile, *, avatar: str | None, cover: str | None, is_own: bool, following: Sequence[UserId]
 ) -> Json:
-    """Render a person as `profiles.profiles_json` does, in the same order.
+    """Render a person as IUserProfile.
 
     It is most of what the list costs, so it is plain: an absent field is not put in, rather than taken out later.
     """

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
 from pet.domain.plain_profiles import PlainProfile
-from pet.domain.visibility import plain_card
+from pet.domain.visibility import card
 from pet.schema.call import Info
 
 FOLLOWS_AT_ONCE = 10_000
@@ -62,4 +62,4 @@ def _not_too_many_follows(page: Page[PlainProfile]) -> Page[PlainProfile]:
 def _as_seen(people: Sequence[PlainProfile], cards_only: Collection[UserId]) -> Sequence[PlainProfile]:
     if not cards_only:
         return people
-    return [plain_card(person) if person.user_id in cards_only else person for person in people]
+    return [card(person) if person.user_id in cards_only else person for person in people]

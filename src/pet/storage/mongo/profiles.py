@@ -45,6 +45,10 @@ class MongoProfiles:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
 
+    async def plain_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        """See `Profiles.plain_many`."""
+        return await self._plain.get_many(user_ids)
+
     async def find_plain(self, user_id: UserId) -> PlainProfile | None:
         """See `Profiles.find_plain`."""
         return await self._plain.get(user_id)
@@ -65,21 +69,11 @@ class MongoProfiles:
         rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=fields))
         return {row["username_key"]: _from_row(row) for row in rows}
 
-    async def page(
-        self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
-    ) -> Page[Profile]:
-        """See `Profiles.page`."""
-        where = {**_filter(search, exclude), **older_than(after)}
-        rows = await self._db.run(
-            lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
-        )
-        return Page.cut([_from_row(row) for row in rows], limit)
-
     async def plain_page(
-        self, *, after: Position | None, limit: int, exclude: UserId | None = None
+        self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
     ) -> Page[PlainProfile]:
         """See `Profiles.plain_page`."""
-        where = {**_filter(None, exclude), **older_than(after)}
+        where = {**_filter(search, exclude), **older_than(after)}
         rows = await self._db.run(
             lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
         )

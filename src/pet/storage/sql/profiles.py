@@ -47,6 +47,10 @@ class SqlProfiles:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
 
+    async def plain_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        """See `Profiles.plain_many`."""
+        return await self._plain.get_many(user_ids)
+
     async def find_plain(self, user_id: UserId) -> PlainProfile | None:
         """See `Profiles.find_plain`."""
         return await self._plain.get(user_id)
@@ -64,25 +68,17 @@ class SqlProfiles:
         records = await self._db.records(select, [*username_keys])
         return {key: _entity(PlainProfile(*values)) for key, *values in records}
 
-    async def page(
+    async def plain_page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
-    ) -> Page[Profile]:
-        """See `Profiles.page`."""
+    ) -> Page[PlainProfile]:
+        """See `Profiles.plain_page`."""
         where, values = _where(after=after, search=search, exclude=exclude)
         select = f"SELECT {_PLAIN} FROM profile{where} {_NEWEST_FIRST} LIMIT ?"
         if search:
             found = f"SELECT user_id FROM profile_name{where} {_NEWEST_FIRST} LIMIT ?"
             select = f"SELECT {_PLAIN} FROM profile WHERE user_id IN ({found}) {_NEWEST_FIRST}"
         records = await self._db.records(select, *values, limit + 1)
-        return Page.cut([*map(_entity, map(PlainProfile._make, records))], limit)
-
-    async def plain_page(
-        self, *, after: Position | None, limit: int, exclude: UserId | None = None
-    ) -> Page[PlainProfile]:
-        """See `Profiles.plain_page`."""
-        where, values = _where(after=after, exclude=exclude)
-        select = f"SELECT {_PLAIN} FROM profile{where} {_NEWEST_FIRST} LIMIT ?"
-        return Page.cut([*map(PlainProfile._make, await self._db.records(select, *values, limit + 1))], limit)
+        return Page.cut([*map(PlainProfile._make, records)], limit)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """See `Profiles.count`."""
