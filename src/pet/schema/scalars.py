@@ -6,7 +6,7 @@ import base64
 import binascii
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import NewType, cast
+from typing import NewType
 
 import orjson
 import strawberry
@@ -56,7 +56,7 @@ def _only_a_file(value: object) -> ArrivedFile:
 
 def write_moment(moment: datetime | int) -> str:
     """Write a moment, or one that is still in milliseconds since the Unix epoch."""
-    return write_milliseconds(moment) if type(moment) is int else write_time(cast("datetime", moment))
+    return write_time(moment) if isinstance(moment, datetime) else write_milliseconds(moment)
 
 
 def tags(text: str) -> list[str]:
