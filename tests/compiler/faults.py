@@ -164,7 +164,7 @@ class _Twisted:
 
     def _view(self, view: ProfileView) -> ProfileView:
         twisted = self._twists(PROFILE_TWISTS, view.user_id)
-        return view._replace(profile=view.profile._replace(**twisted))
+        return replace(view, profile=view.profile._replace(**twisted))
 
     def _twists(self, twists: Sequence[Mapping[str, Any]], *what: object) -> Mapping[str, Any]:
         drawn = self._faults.draw(*what)

@@ -52,7 +52,7 @@ class Profile(Node):
 
     @strawberry.field(description="The id that the REST routes use.")
     def user_id(self) -> strawberry.ID:
-        return strawberry.ID(self.view.user_id)
+        return strawberry.ID(self.view.profile.user_id)
 
     @strawberry.field(description="Unique without regard to case; never changes.")
     def username(self) -> str:
