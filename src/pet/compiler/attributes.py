@@ -19,8 +19,8 @@ def attribute_read_by(method: Callable[..., Any]) -> str | None:
     """
     if not isinstance(method, FunctionType) or unwrap(method) is not method or method.__code__.co_argcount != 1:
         return None
-    (itself,) = method.__code__.co_varnames[:1]
-    first, *loads, last = (each for each in get_instructions(method) if each.opname not in _MEANS_NOTHING)
-    names = [str(each.argval) for each in loads if each.opname == "LOAD_ATTR"]
-    begins, ends = first.opname == "LOAD_FAST" and first.argval == itself, last.opname == "RETURN_VALUE"
-    return ".".join(names) if names and len(names) == len(loads) and begins and ends else None
+    steps = [(each.opname, each.argval) for each in get_instructions(method) if each.opname not in _MEANS_NOTHING]
+    itself = ("LOAD_FAST", method.__code__.co_varnames[0])
+    names = [str(name) for operation, name in steps[1:-1] if operation == "LOAD_ATTR"]
+    is_all = bool(names) and len(names) == len(steps) - 2 and steps[0] == itself and steps[-1][0] == "RETURN_VALUE"
+    return ".".join(names) if is_all else None
