@@ -108,7 +108,7 @@ class Visibility:
 
     async def views(self, viewer: Viewer | None, profiles: Sequence[PlainProfile]) -> Sequence[ProfileView]:
         """Return the profiles as the viewer may see them, in the same order."""
-        others = [profile.user_id for profile in profiles if not owns(viewer, profile.user_id)]
+        others = [profile.user_id for profile in profiles if not owns(viewer, profile.user_id)] if viewer else []
         states = await self._follows.states(viewer.user_id, others) if viewer and others else {}
         return [view_of(viewer, profile, states.get(profile.user_id)) for profile in profiles]
 
