@@ -163,11 +163,11 @@ def _cases(parts: Parts, size: Stars) -> dict[str, Case]:
         "profile page of the star": profile_page,
         "followers of the star": lambda: services.follows.pages([star], FollowList.FOLLOWERS, after=None, limit=PAGE),
         "followees of the fan": lambda: services.follows.pages([fan], FollowList.FOLLOWING, after=None, limit=PAGE),
-        "people": lambda: services.profiles.page(after=None, limit=PAGE),
-        "people found by a whole name": lambda: services.profiles.page(
+        "people": lambda: services.profiles.plain_page(after=None, limit=PAGE),
+        "people found by a whole name": lambda: services.profiles.plain_page(
             after=None, limit=PAGE, search=stars.username(size.people // 2)
         ),
-        "people found by a letter": lambda: services.profiles.page(after=None, limit=PAGE, search="a"),
+        "people found by a letter": lambda: services.profiles.plain_page(after=None, limit=PAGE, search="a"),
         "how many people": services.profiles.count,
         "how many people by a letter": lambda: services.profiles.count(search="a"),
         "unfollowing and following the star": follow_and_leave,

@@ -56,8 +56,8 @@ async def test_many_are_read_in_batches(doubles: Doubles, monkeypatch: pytest.Mo
 
 async def test_what_is_primed_is_not_read(doubles: Doubles) -> None:
     loader = Loader(doubles.read)
-    loader.prime(1, 7)
-    loader.prime(1, 8)
+    loader.prime({1: 7})
+    loader.prime({1: 8})
     assert await loader.load(1) == 7
     assert doubles.asked == []
 

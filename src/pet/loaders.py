@@ -68,9 +68,9 @@ class Loader(Generic[K, V]):
         """Return the things of several keys, in their order."""
         return asyncio.gather(*map(self.load, keys))
 
-    def prime(self, key: K, value: V) -> None:
-        """Remember a thing that was read in another way, unless it is remembered already."""
-        self._loaded.setdefault(key, value)
+    def prime(self, found: Mapping[K, V]) -> None:
+        """Remember things that were read in another way, but those that are remembered already."""
+        self._loaded = {**found, **self._loaded}
 
     def _begin(self) -> None:
         wanted, self._wanted = self._wanted, []

@@ -22,12 +22,8 @@ from pet.domain.times import from_milliseconds
 from pet.domain.viewers import Role
 
 
-def names(page: Page[Profile]) -> list[str]:
+def names(page: Page[PlainProfile]) -> list[str]:
     return [profile.username for profile in page.items]
-
-
-def position(profile: Profile) -> Position:
-    return Position(profile.created_at, profile.user_id)
 
 
 async def named(store: Store, username: str, display_name: str) -> UserId:
@@ -38,7 +34,7 @@ async def named(store: Store, username: str, display_name: str) -> UserId:
 
 
 async def search(store: Store, text: str) -> list[str]:
-    page = await store.profiles.page(after=None, limit=100, search=search_key(text))
+    page = await store.profiles.plain_page(after=None, limit=100, search=search_key(text))
     assert await store.profiles.count(search=search_key(text)) == len(page.items)
     return sorted(names(page))
 
@@ -75,16 +71,16 @@ async def test_pages_are_newest_first_and_equal_times_order_by_id_descending(sto
     old, *equal, new = [await store.profile(f"user{number}", minutes=min(number, 1)) for number in range(4)]
     newest = await store.profile("newest", minutes=2)
     expected = [newest, *sorted([*equal, new], reverse=True), old]
-    pages: list[Page[Profile]] = []
+    pages: list[Page[PlainProfile]] = []
     after_last: Position | None = None
     while not pages or pages[-1].has_next:
-        pages.append(await store.profiles.page(after=after_last, limit=2))
-        after_last = position(pages[-1].items[-1])
+        pages.append(await store.profiles.plain_page(after=after_last, limit=2))
+        after_last = pages[-1].items[-1].position
     assert [profile.user_id for page in pages for profile in page.items] == expected
     assert [len(page.items) for page in pages] == [2, 2, 1]
 
 
-async def test_plain_values_are_those_of_the_same_page(store: Store) -> None:
+async def test_plain_values_are_those_of_the_entities(store: Store) -> None:
     full, private, bare = [await store.profile(name, minutes=n) for n, name in enumerate(("full", "private", "bare"))]
     edit = editing(
         display_name="Zoë",
@@ -99,12 +95,17 @@ async def test_plain_values_are_those_of_the_same_page(store: Store) -> None:
     await store.set_private(private, is_private=True)
     await store.follow(bare, full)
     for limit, exclude in ((3, None), (2, None), (2, private)):
-        page = await store.profiles.page(after=None, limit=limit, exclude=exclude)
         plain = await store.profiles.plain_page(after=None, limit=limit, exclude=exclude)
-        assert [whole(person) for person in plain.items] == list(page.items)
-        assert [person.position for person in plain.items] == [position(profile) for profile in page.items]
+        ids = [person.user_id for person in plain.items]
+        entities = await store.profiles.get_many(ids)
+        assert [whole(person) for person in plain.items] == [entities[user_id] for user_id in ids]
+        assert await store.profiles.plain_many([*ids, NOBODY]) == dict(zip(ids, plain.items, strict=True))
+        assert [person.position for person in plain.items] == [
+            Position(entities[user_id].created_at, user_id) for user_id in ids
+        ]
         onwards = await store.profiles.plain_page(after=plain.items[0].position, limit=2, exclude=exclude)
         assert (plain.has_next, onwards.items[0]) == (limit == 2 and exclude is None, plain.items[1])
+    assert await store.profiles.plain_many([]) == {}
 
 
 async def test_a_person_in_plain_values_comes_with_everyone_whom_they_follow(store: Store) -> None:
@@ -151,14 +152,14 @@ def whole(plain: PlainProfile) -> Profile:
 
 async def test_the_page_after_the_last_is_empty(store: Store) -> None:
     ann = await store.profile("ann")
-    page = await store.profiles.page(after=position(await store.shown(ann)), limit=2)
+    page = await store.profiles.plain_page(after=Position((await store.shown(ann)).created_at, ann), limit=2)
     assert page == Page(items=[], has_next=False)
 
 
 async def test_a_user_can_be_left_out_of_pages_and_counts(store: Store) -> None:
     ann = await store.profile("ann")
     await store.profile("bob")
-    assert names(await store.profiles.page(after=None, limit=2, exclude=ann)) == ["bob"]
+    assert names(await store.profiles.plain_page(after=None, limit=2, exclude=ann)) == ["bob"]
     assert await store.profiles.count(exclude=ann) == 1
     assert await store.profiles.count() == 2
     assert await store.profiles.count(search="ann", exclude=ann) == 0

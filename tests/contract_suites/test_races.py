@@ -109,7 +109,7 @@ async def test_a_user_who_is_purged_while_they_are_created_is_gone(store: Store,
 
     await asyncio.gather(store.projections.apply(created, effects_of(created)), purge())
     assert await store.profiles.get_many([user_id]) == {}
-    assert (await store.profiles.page(after=None, limit=10, search="ann")).items == []
+    assert (await store.profiles.plain_page(after=None, limit=10, search="ann")).items == []
 
 
 @pytest.mark.usefixtures("slowed")

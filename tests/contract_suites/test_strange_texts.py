@@ -27,8 +27,8 @@ async def test_what_no_record_is_called_is_not_found(store: Store, text: str) ->
     assert await store.profiles.get_many([user_id]) == {}
     assert await store.profiles.find_by_username(text) is None
     if sought := search_key(text):
-        assert (await store.profiles.page(after=None, limit=5, search=sought)).items == []
-    others = await store.profiles.page(after=None, limit=5, exclude=user_id)
+        assert (await store.profiles.plain_page(after=None, limit=5, search=sought)).items == []
+    others = await store.profiles.plain_page(after=None, limit=5, exclude=user_id)
     assert [person.user_id for person in others.items] == [ann]
     assert await store.accounts.find(user_id) is None
     assert await store.accounts.find_by_email(text) is None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from tests.contract_suites.scene import ANN, Clock, media, track
-from tests.domain.test_profiles import FULL
+from tests.domain.test_visibility import PUBLIC
 
 from pet.domain.files import FileType
 from pet.domain.ids import FileId
@@ -66,9 +65,9 @@ def test_nobody_and_nothing_public_is_signed_for(links: Links) -> None:
 
 
 def test_a_profile_has_an_avatar_and_a_cover_or_none(links: Links) -> None:
-    bare = view_of(None, replace(FULL, avatar_file_id=None, cover_file_id=None), None)
+    bare = view_of(None, PUBLIC._replace(avatar_file_id=None, cover_file_id=None), None)
     assert (links.avatar(bare), links.profile_cover(bare, None)) == (None, None)
-    full = view_of(None, replace(FULL, avatar_file_id=FileId(ID), cover_file_id=FileId(ID)), None)
+    full = view_of(None, PUBLIC._replace(avatar_file_id=FileId(ID), cover_file_id=FileId(ID)), None)
     assert links.avatar(full) == "https://pet.example/media/avatar/ann"
     assert links.profile_cover(full, None) == f"https://pet.example/media/file/{ID}"
 

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from tests.contract_suites.scene import NOBODY, media, track
 from tests.domain.conftest import House
-from tests.domain.test_profiles import FULL
 
 from pet.domain.files import FileType, OwnedFile
 from pet.domain.follows import FollowService, FollowState
-from pet.domain.ids import FileId, UserId
-from pet.domain.profiles import Preferences, Profile, ProfileService, SocialLinks
+from pet.domain.ids import FileId, ObjectId, UserId
+from pet.domain.plain_profiles import PlainProfile
+from pet.domain.profiles import Preferences, ProfileService
 from pet.domain.stats import Stats
+from pet.domain.times import Milliseconds
 from pet.domain.viewers import Role, Viewer
 from pet.domain.visibility import Visibility, may_see_all, may_see_follow, may_see_whole_feed, view_of
 
-PUBLIC = replace(FULL, avatar_file_id=FileId("avatar"), stats=Stats(tracks=1, followers=2, following=3, plays=4))
-PRIVATE = replace(PUBLIC, preferences=Preferences(private_profile=True))
-CARD = Profile(
-    object_id=PUBLIC.object_id,
-    user_id=PUBLIC.user_id,
-    username=PUBLIC.username,
-    role=PUBLIC.role,
-    created_at=PUBLIC.created_at,
-    updated_at=PUBLIC.updated_at,
-    display_name=PUBLIC.display_name,
-    avatar_file_id=PUBLIC.avatar_file_id,
-    stats=PUBLIC.stats,
-    social_links=SocialLinks(),
-    preferences=Preferences(private_profile=True),
+PUBLIC = PlainProfile(
+    user_id=UserId("ann"),
+    object_id=ObjectId("0" * 24),
+    username="ann",
+    role="musician",
+    display_name="Ann",
+    bio="About me",
+    location="Tomsk",
+    genres='["rock"]',
+    instruments='["bass"]',
+    youtube="https://example.com/a",
+    vk="@ann",
+    telegram="@ann",
+    email_notifications=False,
+    show_online_status=False,
+    is_private=False,
+    avatar_file_id=FileId("avatar"),
+    cover_file_id=FileId("cover"),
+    tracks=1,
+    followers=2,
+    following=3,
+    plays=4,
+    created_ms=Milliseconds(5),
+    updated_ms=Milliseconds(6),
+)
+PRIVATE = PUBLIC._replace(is_private=True)
+CARD = PUBLIC._replace(
+    bio=None,
+    location=None,
+    genres="[]",
+    instruments="[]",
+    youtube=None,
+    vk=None,
+    telegram=None,
+    email_notifications=True,
+    show_online_status=True,
+    cover_file_id=None,
 )
 OWNER = Viewer(PUBLIC.user_id, Role.MUSICIAN)
 STRANGER = Viewer(UserId("bob"), Role.LISTENER)
@@ -64,14 +86,13 @@ def test_a_public_profile_is_for_all_who_are_not_kept_out_and_a_private_one_for_
 @pytest.mark.parametrize("whole", [PUBLIC, PRIVATE], ids=["public", "private"])
 @pytest.mark.parametrize(("viewer", "state", "sees_public", "sees_private"), WHO_SEES, ids=IDS)
 def test_whoever_does_not_see_all_gets_the_card(
-    viewer: Viewer | None, state: FollowState | None, sees_public: bool, sees_private: bool, whole: Profile
+    viewer: Viewer | None, state: FollowState | None, sees_public: bool, sees_private: bool, whole: PlainProfile
 ) -> None:
     view, sees = view_of(viewer, whole, state), sees_private if whole.is_private else sees_public
-    card = replace(CARD, preferences=Preferences(private_profile=whole.is_private))
-    assert view.profile == (whole if sees else card)
+    assert view.profile == (whole if sees else CARD._replace(is_private=whole.is_private))
     assert (view.is_full, view.is_private, view.user_id) == (sees, whole.is_private, whole.user_id)
     assert (view.is_own, view.state) == (viewer is OWNER, state)
-    assert view.list_sizes == (whole.stats if sees else Stats())
+    assert view.list_sizes == (Stats(tracks=1, followers=2, following=3, plays=4) if sees else Stats())
 
 
 def test_who_follows_whom_is_told_where_one_of_the_two_is_seen_whole() -> None:
@@ -87,7 +108,9 @@ def test_a_whole_feed_is_for_its_owner_and_admins(viewer: Viewer | None, sees: b
 
 @pytest.mark.parametrize(("viewer", "sees"), [(None, False), (STRANGER, False), (OWNER, True), (ADMIN, False)], ids=str)
 def test_preferences_are_for_the_owner_alone(viewer: Viewer | None, sees: bool) -> None:
-    assert view_of(viewer, PUBLIC, FOLLOWING).preferences == (PUBLIC.preferences if sees else None)
+    assert view_of(viewer, PUBLIC, FOLLOWING).preferences == (
+        Preferences(email_notifications=False, show_online_status=False) if sees else None
+    )
 
 
 async def test_many_profiles_are_seen_through_one_viewers_eyes_in_their_order(house: House) -> None:
@@ -98,7 +121,8 @@ async def test_many_profiles_are_seen_through_one_viewers_eyes_in_their_order(ho
         await store.set_private(private, is_private=True)
     visibility = visibility_in(house)
     viewer = Viewer(ann, Role.LISTENER)
-    profiles = [await store.shown(user) for user in (eve, bob, ann)]
+    plain = await store.profiles.plain_many([eve, bob, ann])
+    profiles = [plain[user] for user in (eve, bob, ann)]
     assert [view.is_full for view in await visibility.views(viewer, profiles)] == [False, True, True]
     assert [view.is_full for view in await visibility.views(None, profiles)] == [False, False, True]
     assert set(await visibility.by_ids(viewer, [bob, NOBODY])) == {bob}

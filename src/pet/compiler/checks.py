@@ -20,10 +20,10 @@ from pet.compiler.reading import Surprise
 
 def leaf(expected: Leaf) -> Callable[[Any], Any]:
     """Return what serialises any value of a scalar or an enum."""
-    coerce, python_type, is_nullable = expected.kind.coerce_output_value, expected.python_type, expected.is_nullable
+    coerce, python_types, is_nullable = expected.kind.coerce_output_value, expected.python_types, expected.is_nullable
 
     def check(value: Any) -> Any:
-        if type(value) is not python_type:
+        if type(value) not in python_types:
             if is_nullable and (value is None or value is Undefined):
                 return None
             _require_ordinary(value)

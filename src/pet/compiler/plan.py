@@ -57,8 +57,8 @@ class Leaf:
 
     kind: GraphQLLeafType
     is_nullable: bool
-    python_type: type | None
-    """The class that Strawberry maps to a scalar of the schema's own."""
+    python_types: frozenset[type]
+    """The classes that Strawberry maps to a scalar of the schema's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class _Planner:
         if is_list_type(kind):
             return Items(self._value(kind.of_type, details), is_nullable)
         if is_leaf_type(kind):
-            return Leaf(kind, is_nullable, _python_type_of_scalar(self._scalars, kind))
+            return Leaf(kind, is_nullable, _python_types_of_scalar(self._scalars, kind))
         if is_object_type(kind):
             return Objects((self._object(kind, details),), is_abstract=False, is_nullable=is_nullable)
         if is_abstract_type(kind):
@@ -225,10 +225,12 @@ def _are_told_apart(choices: Sequence[Object], is_union: bool) -> bool:
     return not (is_union and any(issubclass(one, other) for one, other in permutations(classes, 2)))
 
 
-def _python_type_of_scalar(registry: Mapping[object, object], kind: GraphQLLeafType) -> type | None:
-    """Return the class that stands for a scalar; its instances are neither errors nor awaited, and so plain values."""
+def _python_types_of_scalar(registry: Mapping[object, object], kind: GraphQLLeafType) -> frozenset[type]:
+    """Return the classes that stand for a scalar whose instances are neither errors nor awaited, so plain values."""
     definition = kind.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    for key, known in registry.items():
-        if known is definition and isinstance(key, type):
-            return None if issubclass(key, BaseException) or hasattr(key, "__await__") else key
-    return None
+    known = (getattr(key, "__supertype__", key) for key, found in registry.items() if found is definition)
+    return frozenset(
+        each
+        for each in known
+        if isinstance(each, type) and not issubclass(each, BaseException) and not hasattr(each, "__await__")
+    )

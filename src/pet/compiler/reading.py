@@ -26,6 +26,7 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from pet.compiler.attributes import attribute_read_by
 from pet.compiler.inputs import arguments_of
 from pet.compiler.plan import NotCovered, Read, Selected
 
@@ -83,9 +84,9 @@ Arguments = Callable[[Run], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """The value is an attribute of the object."""
+    """The value is an attribute of the object, or one of an attribute's: `view.profile.username`."""
 
-    name: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,9 @@ def reading_of(read: Read, schema: Schema, *, is_root: bool) -> Attribute | Call
     function = cast("Callable[..., Any]", resolver.wrapped_func)
     if field.is_async and not iscoroutinefunction(function):
         return _through_strawberry(read)
-    return Call(function, bool(resolver.self_parameter), _arguments(read, schema), field.is_async)
+    call = Call(function, bool(resolver.self_parameter), _arguments(read, schema), field.is_async)
+    path = attribute_read_by(function) if call.takes_object and not call.arguments else None
+    return Attribute(path) if path else call
 
 
 def _is_unchanging(kind: Any) -> bool:

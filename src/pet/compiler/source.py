@@ -7,7 +7,8 @@ that graphql-core would, or raises.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ from strawberry import Schema
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from pet.compiler import checks
-from pet.compiler.plan import Items, Leaf, Object, Objects, Read, TypeName, Value
+from pet.compiler.plan import Items, Leaf, Object, Objects, TypeName, Value
 from pet.compiler.reading import Arguments, Attribute, Call, reading_of
 
 Complete = Callable[[Any, list[dict[str, Any]], list[Any]], Any]
@@ -72,30 +73,35 @@ class _Writer:
     def object(self, plan: Object, *, is_root: bool = False) -> str:
         """Write the function that answers what is asked of an object."""
         lines = [] if is_root else self._head(plan)
-        lines.append("    d = {}")
-        for asked in plan.fields:
-            lines += self._field(plan, asked, is_root=is_root)
-        return self._function("o", *lines, "    return d")
-
-    def _field(self, plan: Object, asked: Read | TypeName, *, is_root: bool) -> list[str]:
-        key = repr(asked.key)
-        if isinstance(asked, TypeName):
-            return [f"    d[{key}] = {plan.kind.name!r}"]
-        reading = reading_of(asked, self.schema, is_root=is_root)
-        read = self._read(reading)
-        if isinstance(reading, Call) and reading.is_async:
-            complete = self._function("v", f"    return {self._value(asked.value, 's')}")
-            return [f"    d[{key}] = None", f"    w.append(({read}, {complete}, d, {key}))"]
-        return [f"    x = {read}", f"    d[{key}] = {self._value(asked.value, 'x')}"]
+        readings = [
+            None if isinstance(asked, TypeName) else reading_of(asked, self.schema, is_root=is_root)
+            for asked in plan.fields
+        ]
+        owners = _shared_owners(readings)
+        lines += [f"    {owner} = s.{path}" for path, owner in owners.items()]
+        values, waiting = list[str](), list[str]()
+        for number, (asked, reading) in enumerate(zip(plan.fields, readings, strict=True)):
+            if isinstance(asked, TypeName) or reading is None:
+                value = repr(plan.kind.name)
+            elif isinstance(reading, Call) and reading.is_async:
+                complete = self._function("v", f"    return {self._value(asked.value, 's')}")
+                waiting.append(f"    w.append(({self._read(reading, owners)}, {complete}, d, {asked.key!r}))")
+                value = "None"
+            else:
+                lines.append(f"    x{number} = {self._read(reading, owners)}")
+                value = self._value(asked.value, f"x{number}")
+            values.append(f"        {asked.key!r}: {value},")
+        return self._function("o", *lines, "    d = {", *values, "    }", *waiting, "    return d")
 
     def _head(self, plan: Object) -> list[str]:
         kind = self._name("k", plan.python_type)
         check = self._name("c", checks.object_of(plan.kind))
         return [f"    if type(s) is not {kind}:", f"        {check}(s)"]
 
-    def _read(self, reading: Attribute | Call) -> str:
+    def _read(self, reading: Attribute | Call, owners: Mapping[str, str]) -> str:
         if isinstance(reading, Attribute):
-            return f"s.{reading.name}"
+            path, _, name = reading.path.rpartition(".")
+            return f"{owners[path]}.{name}" if path in owners else f"s.{reading.path}"
         parameters = ["s"] if reading.takes_object else []
         if reading.arguments:
             parameters.append(f"**r[{len(self.arguments)}]")
@@ -107,7 +113,8 @@ class _Writer:
         if isinstance(value, Leaf):
             return self._leaf(value, x)
         if isinstance(value, Items):
-            items = f"[{self._value(value.item, 'i')} for i in {self._name('c', checks.items)}({x})]"
+            found = f"{x} if type({x}) is list else {self._name('c', checks.items)}({x})"
+            items = f"[{self._value(value.item, 'i')} for i in ({found})]"
             return f"None if {x} is None else {items}" if value.is_nullable else items
         object_ = self._object_of(value, x)
         return f"None if {x} is None else {object_}" if value.is_nullable else object_
@@ -143,3 +150,10 @@ class _Writer:
         name = f"{prefix}{len(self.names)}"
         self.names[name] = value
         return name
+
+
+def _shared_owners(readings: Iterable[Attribute | Call | None]) -> dict[str, str]:
+    """Return names for what more than one attribute of an object is read from, by their paths."""
+    paths = Counter(each.path.rpartition(".")[0] for each in readings if isinstance(each, Attribute))
+    shared = (path for path, count in paths.items() if path and count > 1)
+    return {path: f"a{number}" for number, path in enumerate(shared)}

@@ -1,5 +1,5 @@
-"""Profiles in plain values, for the lists and answers that go out as they are stored: an entity for each of a hundred
-thousand people costs many times what it takes to read and to send them.
+"""Profiles in plain values, for whoever shows them: to make entities of a page of people, or of everyone, costs many
+times what it takes to read and to send them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pet.domain.ids import FileId, ObjectId, UserId
 from pet.domain.paging import Position
-from pet.domain.times import from_milliseconds
+from pet.domain.times import Milliseconds, from_milliseconds
 
 NO_TAGS = "[]"
 NOBODY = "[]"
@@ -17,8 +17,7 @@ NOBODY = "[]"
 class PlainProfile(NamedTuple):
     """A profile's values as stores keep them; `profiles.Profile` says what they mean.
 
-    Times are milliseconds since the Unix epoch, and flags may be 0 and 1. Tags are the text of a JSON array, which
-    nobody takes apart on the way from the store to the client.
+    Flags may be 0 and 1. Tags are the text of a JSON array, which REST passes on as it is.
     """
 
     user_id: UserId
@@ -42,8 +41,8 @@ class PlainProfile(NamedTuple):
     followers: int
     following: int
     plays: int
-    created_ms: int
-    updated_ms: int
+    created_ms: Milliseconds
+    updated_ms: Milliseconds
 
     @property
     def position(self) -> Position:

@@ -116,20 +116,18 @@ class Profiles(Protocol):
     async def find_by_username(self, username: str) -> Profile | None:
         """Return the profile with that username, without regard to case."""
 
-    async def page(
+    async def plain_page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
-    ) -> Page[Profile]:
-        """Return profiles, newest first.
+    ) -> Page[PlainProfile]:
+        """Return profiles in plain values, newest first.
 
         Args:
             search: the beginning of a username or of a word of a display name, in the form of `texts.search_key`.
             exclude: a user to leave out.
         """
 
-    async def plain_page(
-        self, *, after: Position | None, limit: int, exclude: UserId | None = None
-    ) -> Page[PlainProfile]:
-        """Return the same page in plain values."""
+    async def plain_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        """Return the profiles that exist in plain values, by user id; at most 1,000 ids."""
 
     async def find_person(self, user_id: UserId) -> PlainPerson | None:
         """Return a profile in plain values with whom the person follows, or None."""
@@ -171,17 +169,15 @@ class ProfileService:
         """Return the profiles that exist, by user id."""
         return await self._profiles.get_many(user_ids)
 
-    async def page(
-        self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
-    ) -> Page[Profile]:
-        """Return people, newest first; a blank search finds everyone."""
-        return await self._profiles.page(after=after, limit=limit, search=_search(search), exclude=exclude)
-
     async def plain_page(
-        self, *, after: Position | None, limit: int, exclude: UserId | None = None
+        self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
     ) -> Page[PlainProfile]:
-        """Return everyone in plain values, newest first."""
-        return await self._profiles.plain_page(after=after, limit=limit, exclude=exclude)
+        """Return people in plain values, newest first; a blank search finds everyone."""
+        return await self._profiles.plain_page(after=after, limit=limit, search=_search(search), exclude=exclude)
+
+    async def plain_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        """Return the profiles that exist in plain values, by user id."""
+        return await self._profiles.plain_many(user_ids)
 
     async def find_person(self, user_id: UserId) -> PlainPerson | None:
         """Return a profile in plain values with whom the person follows, whoever may see that, or None."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import NewType
 
 Clock = Callable[[], datetime]
+
+Milliseconds = NewType("Milliseconds", int)
+"""A moment as stores keep it: whole milliseconds since the Unix epoch."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

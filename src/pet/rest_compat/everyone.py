@@ -62,7 +62,7 @@ def person_json(call: DirectCall, person: PlainPerson) -> Json:
 def _profile_json(
     person: PlainProfile, following: Sequence[UserId] | Fragment, links: Links, viewer: Viewer | None
 ) -> Json:
-    """Render a person as `profiles.profiles_json` does, in the same order.
+    """Render a person as IUserProfile.
 
     It is most of what the list costs, so it is plain: an absent field is not put in, rather than taken out later.
     """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import orjson
 import strawberry
 from starlette.requests import Request
@@ -12,22 +10,21 @@ from starlette.responses import Response
 from pet.domain.errors import NotFound
 from pet.domain.files import FileList
 from pet.domain.ids import UserId, parse_uuid
-from pet.domain.paging import Position
+from pet.domain.paging import Page, Position
 from pet.domain.plain_profiles import PlainPerson
-from pet.domain.profiles import Preferences
 from pet.domain.visibility import ProfileView
 from pet.openapi.operations import Described, Link, Token, answers
 from pet.rest_compat import shapes
 from pet.rest_compat.bodies import Body, read_body, user_id_in
-from pet.rest_compat.envelopes import Asked, list_response, present, success
-from pet.rest_compat.everyone import person_json
+from pet.rest_compat.envelopes import Asked, list_response, success
+from pet.rest_compat.everyone import people_json, person_json
 from pet.rest_compat.files import file_json
-from pet.rest_compat.lists import JsonPage, ReadPage, next_position
+from pet.rest_compat.lists import Json, JsonPage, ReadPage, next_position
 from pet.schema import everyone, files, follows, profile_changes, profiles
 from pet.schema.call import DirectCall
+from pet.schema.everyone import People
 from pet.schema.profile_changes import PreferencesInput, SocialLinksInput, UpdateProfileInput
 from pet.schema.profiles import ProfileBy
-from pet.schema.scalars import write_time
 
 NEXT = (
     Link("getFollowers", "Who follows them.", {"userId": "$response.body#/data/userId"}),
@@ -62,14 +59,13 @@ async def by_username(request: Request, call: DirectCall) -> Response:
 async def public(request: Request, call: DirectCall) -> Response:
     """2.4 and 4.6: `viewerId` colours two flags, and opens nothing."""
     view = await _view(call, ProfileBy(username=request.path_params["username"]))
-    (profile,) = await profiles_json(call, [view])
+    profile = await _profile_json(call, view)
     viewer_id = request.query_params.get("viewerId") or (call.context.viewer.user_id if call.context.viewer else "")
     flags = {
         "isFollowing": await follows.is_following(call, strawberry.ID(viewer_id), strawberry.ID(view.user_id)),
         "isOwnProfile": parse_uuid(viewer_id) == view.user_id,
     }
-    stats = view.profile.stats
-    counts = {"followersCount": stats.followers, "followingCount": stats.following}
+    counts = {"followersCount": view.profile.followers, "followingCount": view.profile.following}
     before = b'{"success":true,"data":{"profile":' + orjson.dumps(profile) + b',"tracks":'
     end = b"," + orjson.dumps(counts | flags)[1:] + b"}"
     read = _files_of(call, view, FileList.TRACKS)
@@ -119,7 +115,7 @@ async def update(request: Request, call: DirectCall) -> Response:
     acting = DirectCall(await call.context.acting_for(user_id))
     await profile_changes.update_profile(acting, _change(await read_body(request)))
     view = await profiles.existing_view(acting, user_id)
-    return success(data=(await profiles_json(acting, [view]))[0])
+    return success(data=await _profile_json(acting, view))
 
 
 def _person(call: DirectCall, person: PlainPerson | None) -> Response:
@@ -128,47 +124,11 @@ def _person(call: DirectCall, person: PlainPerson | None) -> Response:
     return success(data=person_json(call, person))
 
 
-async def profiles_json(call: DirectCall, views: Sequence[ProfileView]) -> list[shapes.Profile]:
-    """Return people as IUserProfile, with everyone whom they follow where the viewer may see it."""
-    open_ids = [view.user_id for view in views if view.is_full]
-    following = await call.context.services.follows.following_ids(open_ids) if open_ids else {}
-    return [_profile_json(call, view, following.get(view.user_id, ())) for view in views]
-
-
-def _profile_json(call: DirectCall, view: ProfileView, following: Sequence[UserId]) -> shapes.Profile:
-    profile, links = view.profile, call.context.services.links
-    social = profile.social_links
-    elsewhere: shapes.SocialLinks = {"youtube": social.youtube, "vk": social.vk, "telegram": social.telegram}
-    preferences = view.preferences or Preferences()
-    shape: shapes.Profile = {
-        "_id": profile.object_id,
-        "userId": profile.user_id,
-        "username": profile.username,
-        "displayName": profile.display_name,
-        "bio": profile.bio,
-        "avatarUrl": links.avatar(view),
-        "coverImageUrl": links.profile_cover(view, call.context.viewer),
-        "location": profile.location,
-        "genres": list(profile.genres),
-        "instruments": list(profile.instruments),
-        "socialLinks": present(elsewhere),
-        "stats": {
-            "tracksCount": profile.stats.tracks,
-            "followersCount": profile.stats.followers,
-            "followingCount": profile.stats.following,
-            "totalPlays": profile.stats.plays,
-        },
-        "preferences": {
-            "emailNotifications": preferences.email_notifications,
-            "showOnlineStatus": preferences.show_online_status,
-            "privateProfile": preferences.private_profile,
-        },
-        "role": profile.role,
-        "following": list(following),
-        "createdAt": write_time(profile.created_at),
-        "updatedAt": write_time(profile.updated_at),
-    }
-    return present(shape)
+async def _profile_json(call: DirectCall, view: ProfileView) -> Json:
+    """Return someone as IUserProfile, with everyone whom they follow where the viewer may see it."""
+    follows_of = call.context.services.follows.following_ids
+    following = await follows_of([view.user_id]) if view.is_full else {}
+    return next(people_json(call, People(Page([view.profile], has_next=False), following)))
 
 
 def _files_of(call: DirectCall, view: ProfileView, which: FileList, *, with_updated_at: bool = False) -> ReadPage:

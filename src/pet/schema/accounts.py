@@ -18,7 +18,7 @@ from pet.schema.connections import After, First
 from pet.schema.errors import Payload
 from pet.schema.exports import DataExport, data_export_of
 from pet.schema.follows import FollowRequestConnection, follow_requests
-from pet.schema.profile_parts import RoleName
+from pet.schema.profile_parts import ROLE_NAMES, RoleName
 from pet.schema.profiles import Profile
 
 RefreshTokenArgument = Annotated[str, strawberry.argument(description="The newest refresh token of the session.")]
@@ -72,7 +72,7 @@ class User:
 
     @strawberry.field(description="What the person is.")
     def role(self) -> RoleName:
-        return RoleName.of(self.account.role)
+        return ROLE_NAMES[self.account.role]
 
     @strawberry.field(description="When the account was registered.")
     def created_at(self) -> datetime:

@@ -70,4 +70,4 @@ async def blocks(info: Info, first: First = None, after: After = None) -> BlockC
         for cursor, kept, person in zip(cursors(which.value, page, position_of_follow), page.items, people, strict=True)
         if person
     ]
-    return BlockConnection(edges=edges, page_info=page_info(edges, page, after=position))
+    return BlockConnection(edges=edges, page_info=page_info([edge.cursor for edge in edges], page, after=position))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 
@@ -16,16 +16,6 @@ After = Annotated[
     str | None,
     strawberry.argument(description="Return what follows this cursor (exclusive). Without it: from the newest."),
 ]
-
-
-@strawberry.type(description="Where a page lies in its list.")
-class PageInfo:
-    """Where a page lies in its list."""
-
-    has_next_page: bool = strawberry.field(description="Whether more follows this page.")
-    has_previous_page: bool = strawberry.field(description="Whether the page was asked for with a cursor.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the first edge, null on an empty page.")
-    end_cursor: str | None = strawberry.field(description="The cursor of the last edge: the next page's `after`.")
 
 
 class Cursor:
@@ -43,10 +33,18 @@ class Cursor:
         return encode_cursor(self._kind, self._position_of(self._item))
 
 
-class Edge(Protocol):
-    """An item of a page."""
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    """Where a page lies in its list."""
 
-    cursor: Cursor
+    has_next_page: bool = strawberry.field(description="Whether more follows this page.")
+    has_previous_page: bool = strawberry.field(description="Whether the page was asked for with a cursor.")
+    start_cursor: Cursor | None = strawberry.field(
+        graphql_type=str | None, description="The cursor of the first edge, null on an empty page."
+    )
+    end_cursor: Cursor | None = strawberry.field(
+        graphql_type=str | None, description="The cursor of the last edge: the next page's `after`."
+    )
 
 
 def asked(kind: str, first: int | None, after: str | None) -> tuple[int, Position | None]:
@@ -58,13 +56,13 @@ def asked(kind: str, first: int | None, after: str | None) -> tuple[int, Positio
     return checked_limit(first), decode_cursor(kind, after)
 
 
-def page_info(edges: Sequence[Edge], page: Page[T], *, after: Position | None) -> PageInfo:
-    """Return where a page lies."""
+def page_info(shown: Sequence[Cursor], page: Page[T], *, after: Position | None) -> PageInfo:
+    """Return where a page lies, of which these cursors are shown: the first and the last of them count."""
     return PageInfo(
         has_next_page=page.has_next,
         has_previous_page=after is not None,
-        start_cursor=str(edges[0].cursor) if edges else None,
-        end_cursor=str(edges[-1].cursor) if edges else None,
+        start_cursor=shown[0] if shown else None,
+        end_cursor=shown[-1] if shown else None,
     )
 
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
 from pet.domain.plain_profiles import NOBODY, PlainPerson, PlainProfile
-from pet.domain.visibility import plain_card
+from pet.domain.visibility import card
 from pet.schema.call import Info
 
 FOLLOWS_AT_ONCE = 10_000
@@ -51,7 +51,7 @@ async def person_by_username(info: Info, username: str) -> PlainPerson | None:
 async def _person_as_seen(info: Info, found: PlainPerson | None) -> PlainPerson | None:
     if found is None or not await info.context.services.visibility.cards_only(info.context.viewer, [found.profile]):
         return found
-    return PlainPerson(plain_card(found.profile), NOBODY)
+    return PlainPerson(card(found.profile), NOBODY)
 
 
 async def _seen(info: Info, page: Page[PlainProfile]) -> People:
@@ -72,4 +72,4 @@ def _not_too_many_follows(page: Page[PlainProfile]) -> Page[PlainProfile]:
 def _as_seen(people: Sequence[PlainProfile], cards_only: Collection[UserId]) -> Sequence[PlainProfile]:
     if not cards_only:
         return people
-    return [plain_card(person) if person.user_id in cards_only else person for person in people]
+    return [card(person) if person.user_id in cards_only else person for person in people]

@@ -126,7 +126,7 @@ async def feed(info: Info, first: First = None, after: After = None) -> Activity
         for cursor, activity in zip(cursors(FEED, page, position_of_activity), shown, strict=True)
         if activity
     ]
-    return ActivityConnection(edges=edges, page_info=page_info(edges, page, after=position))
+    return ActivityConnection(edges=edges, page_info=page_info([edge.cursor for edge in edges], page, after=position))
 
 
 async def feed_activity(info: Info, after: Resumed = None) -> AsyncGenerator[Activity, None]:

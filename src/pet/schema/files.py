@@ -264,7 +264,9 @@ async def track_connection(info: Info, view: ProfileView, first: int | None, aft
         for cursor, file in zip(cursors(kind, page, position_of_file), page.items, strict=True)
     ]
     return TrackConnection(
-        edges=edges, page_info=page_info(edges, page, after=position), total_count=view.list_sizes.tracks
+        edges=edges,
+        page_info=page_info([edge.cursor for edge in edges], page, after=position),
+        total_count=view.list_sizes.tracks,
     )
 
 
@@ -279,7 +281,9 @@ async def media_file_connection(
         MediaFileEdge(cursor=cursor, node=MediaFile(entity=file, view=view))
         for cursor, file in zip(cursors(kind, page, position_of_file), page.items, strict=True)
     ]
-    return MediaFileConnection(view=view, edges=edges, page_info=page_info(edges, page, after=position))
+    return MediaFileConnection(
+        view=view, edges=edges, page_info=page_info([edge.cursor for edge in edges], page, after=position)
+    )
 
 
 def position_of_file(file: FileEntity) -> Position:

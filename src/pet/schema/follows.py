@@ -146,7 +146,9 @@ async def follow_requests(
         )
         if other
     ]
-    return FollowRequestConnection(edges=edges, page_info=page_info(edges, page, after=position))
+    return FollowRequestConnection(
+        edges=edges, page_info=page_info([edge.cursor for edge in edges], page, after=position)
+    )
 
 
 def required_user_id(text: str, *, field: str = "userId") -> UserId:

@@ -8,10 +8,9 @@ import strawberry
 
 from pet.domain.audit import Verdict
 from pet.domain.follows import FollowState
+from pet.domain.plain_profiles import PlainProfile
 from pet.domain.profiles import Preferences
-from pet.domain.profiles import SocialLinks as SocialLinksEntity
 from pet.domain.stats import Stats
-from pet.domain.viewers import Role
 
 
 @strawberry.enum(name="Role", description="What a person is on the network.")
@@ -22,14 +21,9 @@ class RoleName(Enum):
     listener = strawberry.enum_value("listener", description="Listens; may publish tracks as well.")
     admin = strawberry.enum_value("admin", description="May delete any media and account; given by operators alone.")
 
-    @classmethod
-    def of(cls, role: Role) -> RoleName:
-        """Return the name of a role."""
-        return _ROLE_NAMES[role]
 
-
-_ROLE_NAMES = {role: RoleName(role.value) for role in Role}
-"""Looked up for everyone in a list: a call of the enum takes more than twice as long."""
+ROLE_NAMES = {str(name.value): name for name in RoleName}
+"""By the role as it is stored. Looked up for everyone in a list: a call of the enum takes more than twice as long."""
 
 
 @strawberry.enum(name="FollowState", description="How one person stands to another.")
@@ -50,20 +44,23 @@ class FollowStateName(Enum):
 class ProfileStats:
     """The counters of a profile."""
 
-    tracks_count: int = strawberry.field(description="Published tracks.")
-    followers_count: int = strawberry.field(description="Accepted followers.")
-    following_count: int = strawberry.field(description="People followed.")
-    total_plays: int = strawberry.field(description="Plays of all tracks ever published; never falls.")
+    counters: strawberry.Private[Stats | PlainProfile]
 
-    @classmethod
-    def of(cls, stats: Stats) -> ProfileStats:
-        """Return the counters."""
-        return cls(
-            tracks_count=stats.tracks,
-            followers_count=stats.followers,
-            following_count=stats.following,
-            total_plays=stats.plays,
-        )
+    @strawberry.field(description="Published tracks.")
+    def tracks_count(self) -> int:
+        return self.counters.tracks
+
+    @strawberry.field(description="Accepted followers.")
+    def followers_count(self) -> int:
+        return self.counters.followers
+
+    @strawberry.field(description="People followed.")
+    def following_count(self) -> int:
+        return self.counters.following
+
+    @strawberry.field(description="Plays of all tracks ever published; never falls.")
+    def total_plays(self) -> int:
+        return self.counters.plays
 
 
 @strawberry.type(description="A profile's counters compared with what they count, at one moment.")
@@ -83,8 +80,8 @@ class StatsAudit:
     def of(cls, verdict: Verdict) -> StatsAudit:
         """Return the verdict."""
         return cls(
-            stored=ProfileStats.of(verdict.seen.stored),
-            recomputed=ProfileStats.of(verdict.seen.counted),
+            stored=ProfileStats(counters=verdict.seen.stored),
+            recomputed=ProfileStats(counters=verdict.seen.counted),
             is_exact=verdict.is_exact,
             at_event=strawberry.ID(verdict.last_event) if verdict.last_event else None,
         )
@@ -99,9 +96,9 @@ class SocialLinks:
     telegram: str | None = strawberry.field(description="A Telegram name or channel.")
 
     @classmethod
-    def of(cls, links: SocialLinksEntity) -> SocialLinks:
-        """Return the links."""
-        return cls(youtube=links.youtube, vk=links.vk, telegram=links.telegram)
+    def of(cls, profile: PlainProfile) -> SocialLinks:
+        """Return the links of a profile."""
+        return cls(youtube=profile.youtube, vk=profile.vk, telegram=profile.telegram)
 
 
 @strawberry.type(name="Preferences", description="What a person wishes; shown to them alone.")

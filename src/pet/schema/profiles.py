@@ -12,13 +12,22 @@ from pet.domain.follows import Follow, FollowList
 from pet.domain.ids import UserId, parse_uuid
 from pet.domain.paging import Page, Position
 from pet.domain.permissions import require_auditor
+from pet.domain.times import Milliseconds
 from pet.domain.visibility import ProfileView
 from pet.schema.call import Info
 from pet.schema.connections import After, Cursor, First, PageInfo, asked, cursors, page_info
 from pet.schema.files import MediaFileConnection, TrackConnection, media_file_connection, track_connection
 from pet.schema.interfaces import Node
-from pet.schema.profile_parts import FollowStateName, PreferencesView, ProfileStats, RoleName, SocialLinks, StatsAudit
-from pet.schema.scalars import global_id
+from pet.schema.profile_parts import (
+    ROLE_NAMES,
+    FollowStateName,
+    PreferencesView,
+    ProfileStats,
+    RoleName,
+    SocialLinks,
+    StatsAudit,
+)
+from pet.schema.scalars import global_id, tags
 
 _PEOPLE = "profiles"
 
@@ -43,7 +52,7 @@ class Profile(Node):
 
     @strawberry.field(description="The id that the REST routes use.")
     def user_id(self) -> strawberry.ID:
-        return strawberry.ID(self.view.user_id)
+        return strawberry.ID(self.view.profile.user_id)
 
     @strawberry.field(description="Unique without regard to case; never changes.")
     def username(self) -> str:
@@ -63,7 +72,7 @@ class Profile(Node):
 
     @strawberry.field(description="What the person is.")
     def role(self) -> RoleName:
-        return RoleName.of(self.view.profile.role)
+        return ROLE_NAMES[self.view.profile.role]
 
     @strawberry.field(description="Whether only accepted followers see more than names, avatar, role and counters.")
     def is_private(self) -> bool:
@@ -71,7 +80,7 @@ class Profile(Node):
 
     @strawberry.field(description="Counters, visible to everyone.")
     def stats(self) -> ProfileStats:
-        return ProfileStats.of(self.view.profile.stats)
+        return ProfileStats(counters=self.view.profile)
 
     @strawberry.field(
         description="The counters recomputed from what they count. For admins: FORBIDDEN for anyone else."
@@ -98,27 +107,27 @@ class Profile(Node):
 
     @strawberry.field(description="At most 20 genres, in the person's own order.")
     def genres(self) -> list[str]:
-        return list(self.view.profile.genres)
+        return tags(self.view.profile.genres)
 
     @strawberry.field(description="At most 20 instruments, in the person's own order.")
     def instruments(self) -> list[str]:
-        return list(self.view.profile.instruments)
+        return tags(self.view.profile.instruments)
 
     @strawberry.field(description="Links to other networks.")
     def social_links(self) -> SocialLinks:
-        return SocialLinks.of(self.view.profile.social_links)
+        return SocialLinks.of(self.view.profile)
 
     @strawberry.field(description="Null for anyone but the owner.")
     def preferences(self) -> PreferencesView | None:
         return PreferencesView.of(self.view.preferences) if self.view.preferences else None
 
     @strawberry.field(description="When the person joined.")
-    def created_at(self) -> datetime:
-        return self.view.profile.created_at
+    def created_at(self) -> Milliseconds:
+        return self.view.profile.created_ms
 
     @strawberry.field(description="When the person last changed the profile.")
-    def updated_at(self) -> datetime:
-        return self.view.profile.updated_at
+    def updated_at(self) -> Milliseconds:
+        return self.view.profile.updated_ms
 
     @strawberry.field(description="Published tracks, newest first; empty where the viewer may not see them.")
     async def tracks(self, info: Info, first: First = None, after: After = None) -> TrackConnection:
@@ -141,8 +150,15 @@ class Profile(Node):
 class ProfileEdge:
     """A person in a list."""
 
-    cursor: Cursor = strawberry.field(graphql_type=str, description="The place in the list.")
-    node: Profile = strawberry.field(description="The person.")
+    view: strawberry.Private[ProfileView]
+
+    @strawberry.field(description="The place in the list.")
+    def cursor(self) -> str:
+        return str(_cursor(self.view))
+
+    @strawberry.field(description="The person.")
+    def node(self) -> Profile:
+        return Profile(view=self.view)
 
 
 @strawberry.type(description="A page of people.")
@@ -202,11 +218,8 @@ async def profiles(
     limit, position = asked(_PEOPLE, first, after)
     exclude = UserId(parse_uuid(exclude_user_id) or "") if exclude_user_id else None
     page = await people_page(info, after=position, limit=limit, search=search, exclude=exclude)
-    edges = [
-        ProfileEdge(cursor=cursor, node=Profile(view=view))
-        for cursor, view in zip(cursors(_PEOPLE, page, position_of_view), page.items, strict=True)
-    ]
-    info_of_page = page_info(edges, page, after=position)
+    edges = [ProfileEdge(view=view) for view in page.items]
+    info_of_page = page_info([*map(_cursor, (*page.items[:1], *page.items[-1:]))], page, after=position)
     return ProfileConnection(edges=edges, page_info=info_of_page, search=search, exclude=exclude)
 
 
@@ -215,16 +228,19 @@ async def people_page(
 ) -> Page[ProfileView]:
     """Return a page of people as the viewer may see them."""
     services = info.context.services
-    page = await services.profiles.page(after=after, limit=limit, search=search, exclude=exclude)
+    page = await services.profiles.plain_page(after=after, limit=limit, search=search, exclude=exclude)
     views = await services.visibility.views(info.context.viewer, page.items)
-    for view in views:
-        info.context.loaders.profile.prime(view.user_id, view)
+    info.context.loaders.profile.prime({view.user_id: view for view in views})
     return Page(items=views, has_next=page.has_next)
 
 
 def position_of_view(view: ProfileView) -> Position:
     """Return where someone stands in the list of people."""
-    return Position(at=view.profile.created_at, id=view.user_id)
+    return view.profile.position
+
+
+def _cursor(view: ProfileView) -> Cursor:
+    return Cursor(_PEOPLE, view, position_of_view)
 
 
 async def existing_view(info: Info, user_id: UserId) -> ProfileView:
@@ -271,7 +287,9 @@ async def _follow_connection(
         if other
     ]
     total = view.list_sizes.followers if which is FollowList.FOLLOWERS else view.list_sizes.following
-    return FollowConnection(edges=edges, page_info=page_info(edges, page, after=position), total_count=total)
+    return FollowConnection(
+        edges=edges, page_info=page_info([edge.cursor for edge in edges], page, after=position), total_count=total
+    )
 
 
 async def follows_page(

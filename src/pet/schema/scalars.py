@@ -13,6 +13,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
+from pet.domain.times import Milliseconds
 from pet.domain.uploads import Upload as ArrivedFile
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -53,15 +54,29 @@ def _only_a_file(value: object) -> ArrivedFile:
     return value
 
 
+def write_moment(moment: datetime | int) -> str:
+    """Write a moment, or one that is still in milliseconds since the Unix epoch."""
+    return write_time(moment) if isinstance(moment, datetime) else write_milliseconds(moment)
+
+
+def tags(text: str) -> list[str]:
+    """Read the JSON array as which a profile's tags are kept."""
+    found: list[str] = orjson.loads(text)
+    return found
+
+
 Upload = NewType("Upload", ArrivedFile)
 
+_DATE_TIME = strawberry.scalar(
+    name="DateTime",
+    description="A moment in UTC, written as RFC 3339 with milliseconds: 2026-01-31T12:00:00.000Z.",
+    serialize=write_moment,
+    parse_value=datetime.fromisoformat,
+)
+
 SCALARS: dict[object, ScalarDefinition] = {
-    datetime: strawberry.scalar(
-        name="DateTime",
-        description="A moment in UTC, written as RFC 3339 with milliseconds: 2026-01-31T12:00:00.000Z.",
-        serialize=write_time,
-        parse_value=datetime.fromisoformat,
-    ),
+    datetime: _DATE_TIME,
+    Milliseconds: _DATE_TIME,
     Upload: strawberry.scalar(
         name="Upload",
         description="A file, sent by the GraphQL multipart request specification.",

@@ -37,10 +37,10 @@ async def follow_and_block(store: Store) -> None:
 
 
 IN_ORDER: dict[str, Read] = {
-    "people": lambda s: s.profiles.page(after=None, limit=20),
-    "people_onwards": lambda s: s.profiles.page(after=HERE, limit=20),
-    "plain_people_onwards": lambda s: s.profiles.plain_page(after=HERE, limit=20),
-    "people_but_one": lambda s: s.profiles.page(after=HERE, limit=20, exclude=ANN),
+    "people": lambda s: s.profiles.plain_page(after=None, limit=20),
+    "people_onwards": lambda s: s.profiles.plain_page(after=HERE, limit=20),
+    "people_but_one": lambda s: s.profiles.plain_page(after=HERE, limit=20, exclude=ANN),
+    "plain_people_by_id": lambda s: s.profiles.plain_many([ANN, BOB]),
     "people_by_id": lambda s: s.profiles.get_many([ANN, BOB]),
     "plain_person": lambda s: s.profiles.find_person(ANN),
     "plain_person_by_name": lambda s: s.profiles.find_person_by_username("ann"),
@@ -82,7 +82,7 @@ IN_ORDER: dict[str, Read] = {
     "ended_exports": lambda s: s.exports.ended(now=NOON, limit=20),
 }
 SORTED: dict[str, Read] = {
-    "search": lambda s: s.profiles.page(after=None, limit=20, search="an"),
+    "search": lambda s: s.profiles.plain_page(after=None, limit=20, search="an"),
     "own_feed": lambda s: s.activities.feed(BOB, seen_by=STRANGER, after=HERE, limit=20),
     "feed_of_another": lambda s: s.activities.feed(ANN, seen_by=STRANGER, after=HERE, limit=20),
     "feed_for_nobody": lambda s: s.activities.feed(ANN, seen_by=None, after=None, limit=20),

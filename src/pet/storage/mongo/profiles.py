@@ -40,6 +40,7 @@ class MongoProfiles:
         self._db = database.speaking_for(Service.USER)
         self._by_id = Coalescing[UserId, Profile](self._read_by_id)
         self._by_username = Coalescing[str, Profile](self._read_by_username)
+        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
         self._people = Coalescing[str, PlainPerson](partial(self._read_people, "_id"), most=PEOPLE)
         self._people_by_username = Coalescing[str, PlainPerson](partial(self._read_people, "username_key"), most=PEOPLE)
 
@@ -51,6 +52,10 @@ class MongoProfiles:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
 
+    async def plain_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        """See `Profiles.plain_many`."""
+        return await self._plain.get_many(user_ids)
+
     async def find_person(self, user_id: UserId) -> PlainPerson | None:
         """See `Profiles.find_person`."""
         return await self._people.get(user_id)
@@ -58,6 +63,9 @@ class MongoProfiles:
     async def find_person_by_username(self, username: str) -> PlainPerson | None:
         """See `Profiles.find_person_by_username`."""
         return await self._people_by_username.get(identity_key(username))
+
+    async def _read_plain(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        return {UserId(row["_id"]): _plain(row) for row in await self._rows(user_ids)}
 
     async def _read_people(self, key: str, values: Sequence[str]) -> Mapping[str, PlainPerson]:
         fields = {**_SHOWN, "username_key": 1}
@@ -78,21 +86,11 @@ class MongoProfiles:
         rows = await self._db.run(lambda mongo: mongo.rows(ProfileDocument, where, fields=fields))
         return {row["username_key"]: _from_row(row) for row in rows}
 
-    async def page(
-        self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
-    ) -> Page[Profile]:
-        """See `Profiles.page`."""
-        where = {**_filter(search, exclude), **older_than(after)}
-        rows = await self._db.run(
-            lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
-        )
-        return Page.cut([_from_row(row) for row in rows], limit)
-
     async def plain_page(
-        self, *, after: Position | None, limit: int, exclude: UserId | None = None
+        self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
     ) -> Page[PlainProfile]:
         """See `Profiles.plain_page`."""
-        where = {**_filter(None, exclude), **older_than(after)}
+        where = {**_filter(search, exclude), **older_than(after)}
         rows = await self._db.run(
             lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
         )

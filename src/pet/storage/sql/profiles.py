@@ -47,6 +47,7 @@ class SqlProfiles:
         self._db = database.speaking_for(Service.USER)
         self._by_id = Coalescing[UserId, Profile](self._read_by_id)
         self._by_username = Coalescing[str, Profile](self._read_by_username)
+        self._plain = Coalescing[UserId, PlainProfile](self._read_plain)
         self._people = Coalescing[str, PlainPerson](partial(self._read_people, "user_id"), most=PEOPLE)
         self._people_by_username = Coalescing[str, PlainPerson](partial(self._read_people, "username_key"), most=PEOPLE)
 
@@ -57,6 +58,10 @@ class SqlProfiles:
     async def find_by_username(self, username: str) -> Profile | None:
         """See `Profiles.find_by_username`."""
         return await self._by_username.get(identity_key(username))
+
+    async def plain_many(self, user_ids: Sequence[UserId]) -> Mapping[UserId, PlainProfile]:
+        """See `Profiles.plain_many`."""
+        return await self._plain.get_many(user_ids)
 
     async def find_person(self, user_id: UserId) -> PlainPerson | None:
         """See `Profiles.find_person`."""
@@ -84,25 +89,17 @@ class SqlProfiles:
         records = await self._db.records(select, [*username_keys])
         return {key: _entity(PlainProfile(*values)) for key, *values in records}
 
-    async def page(
+    async def plain_page(
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
-    ) -> Page[Profile]:
-        """See `Profiles.page`."""
+    ) -> Page[PlainProfile]:
+        """See `Profiles.plain_page`."""
         where, values = _where(after=after, search=search, exclude=exclude)
         select = f"SELECT {_PLAIN} FROM profile{where} {_NEWEST_FIRST} LIMIT ?"
         if search:
             found = f"SELECT user_id FROM profile_name{where} {_NEWEST_FIRST} LIMIT ?"
             select = f"SELECT {_PLAIN} FROM profile WHERE user_id IN ({found}) {_NEWEST_FIRST}"
         records = await self._db.records(select, *values, limit + 1)
-        return Page.cut([*map(_entity, map(PlainProfile._make, records))], limit)
-
-    async def plain_page(
-        self, *, after: Position | None, limit: int, exclude: UserId | None = None
-    ) -> Page[PlainProfile]:
-        """See `Profiles.plain_page`."""
-        where, values = _where(after=after, exclude=exclude)
-        select = f"SELECT {_PLAIN} FROM profile{where} {_NEWEST_FIRST} LIMIT ?"
-        return Page.cut([*map(PlainProfile._make, await self._db.records(select, *values, limit + 1))], limit)
+        return Page.cut([*map(PlainProfile._make, records)], limit)
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """See `Profiles.count`."""
