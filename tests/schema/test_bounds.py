@@ -95,7 +95,7 @@ async def test_pages_within_pages_are_denied_before_anything_is_read(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "errors" not in await service.graphql(nested("profiles"))
-    monkeypatch.delattr(service.services.profiles.__class__, "page")
+    monkeypatch.delattr(service.services.profiles.__class__, "plain_page")
     (error,) = (await service.graphql(nested("profiles", "followers", "following")))["errors"]
     assert error["message"] == "The operation may cost 1020201, and the limit is 20000: ask for smaller pages."
 
