@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import graphql
 import strawberry
 from graphql import ExecutionResult as GraphQLResult
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -73,30 +72,27 @@ class Schema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """Run one operation to its end, so no subscription: `stream` runs those."""
-        operation = self._known(query, operation_name)
-        if operation is None:
+        allowed = {*(allowed_operation_types or OperationType)} - {OperationType.SUBSCRIPTION}
+        known = self.known_query(query, operation_name)
+        if known is None:
             if objection := await self._objection(query, operation_name, context_value):
                 return PreExecutionError(data=None, errors=[objection])
-            operation = self._known(query, operation_name)
-        if (
-            operation is None
-            or operation.kind is not graphql.OperationType.QUERY
-            or not _allows_queries(allowed_operation_types)
-        ):
-            allowed = {*(allowed_operation_types or OperationType)} - {OperationType.SUBSCRIPTION}
+            known = self.known_query(query, operation_name)
+        if known is None or OperationType.QUERY not in allowed:
             return await super().execute(
                 query, variable_values, context_value, root_value, operation_name, allowed, operation_extensions
             )
-        return await self._query(
-            operation, variable_values, context_value, root_value, operation_name, operation_extensions
+        return await self.run_query(
+            known, variable_values, context_value, root_value, operation_name, operation_extensions
         )
 
-    def _known(self, query: str | None, operation_name: str | None) -> PreparedOperation | None:
-        """Return an operation of a document that is prepared and has nothing against it."""
+    def known_query(self, query: str | None, operation_name: str | None) -> PreparedOperation | None:
+        """Return a query whose document is prepared and has nothing against it; None for any other operation."""
         prepared = self.preparer.known(query) if query else None
-        return prepared.operations.get(operation_name) if prepared else None
+        operation = prepared.operations.get(operation_name) if prepared else None
+        return operation if operation and operation.is_query else None
 
-    async def _query(
+    async def run_query(
         self,
         operation: PreparedOperation,
         variables: dict[str, Any] | None,
@@ -198,10 +194,6 @@ class Schema(strawberry.Schema):
             objection = GraphQLError("The document has several operations: say in operationName which one to run.")
         self.process_errors([objection])
         return objection
-
-
-def _allows_queries(allowed: Iterable[OperationType] | None) -> bool:
-    return allowed is None or OperationType.QUERY in allowed
 
 
 def _as_graphql(error: Exception) -> GraphQLError:

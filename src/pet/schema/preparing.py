@@ -47,7 +47,7 @@ class PreparedOperation:
     """An operation of a valid document: all that is found out about it once."""
 
     document: DocumentNode
-    kind: OperationType
+    is_query: bool
     cost: Cost
 
 
@@ -138,7 +138,7 @@ RULES = [
 def _operations(schema: GraphQLSchema, document: DocumentNode) -> Mapping[str | None, PreparedOperation]:
     costs = costs_of(schema, document)
     operations = {
-        name: PreparedOperation(document, node.operation, costs[name])
+        name: PreparedOperation(document, node.operation is OperationType.QUERY, costs[name])
         for node in document.definitions
         if isinstance(node, OperationDefinitionNode)
         for name in (node.name.value if node.name else None,)
