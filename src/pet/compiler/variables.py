@@ -47,9 +47,10 @@ class Variables:
     def coerced(self, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the variables as resolvers get them, without those that are left out; None when they are wrong."""
         if self._leaves is not None:
-            with suppress(Exception):  # of a scalar: graphql-core says what is wrong
+            try:
                 return _coerced(self._leaves, inputs)
-            return None
+            except Exception:  # noqa: BLE001 - of a scalar: graphql-core says what is wrong
+                return None
         found = get_variable_values(self._schema, self._definitions, dict(inputs), max_errors=1)
         return None if isinstance(found, list) else found.coerced
 

@@ -16,7 +16,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from pet.compiler.executor import Executor, ExecutorName
+from pet.compiler.executor import Asked, Executor, ExecutorName
 from pet.context import Context
 from pet.domain.errors import DomainError
 from pet.operation_limits import OperationLimits
@@ -59,6 +59,7 @@ class Schema(strawberry.Schema):
         self._budget = Budget(rules.limits.budget) if rules.is_charged else None
         self._gate = Gate(rules.limits, self._budget)
         self.executor = Executor(self, rules.executor)
+        self._options = {"executor_class": self.execution_context_class, "is_awaitable": optimized_is_awaitable}
         self.documents = Documents(self.preparer.parse, trusted_only=rules.trusted_only)
 
     async def execute(
@@ -105,16 +106,17 @@ class Schema(strawberry.Schema):
         charge = None
         try:
             charge = await self._gate.charge(operation.cost, variables, context)
-            running = self.executor.execute(
-                self._schema,
-                operation.document,
-                root_value=root_value,
-                context_value=context,
-                variable_values=variables,
-                operation_name=operation_name,
-                operation_extensions=operation_extensions,
-                executor_class=self.execution_context_class,
-                is_awaitable=optimized_is_awaitable,
+            running = self.executor.run(
+                Asked(
+                    self._schema,
+                    operation.document,
+                    root_value,
+                    context,
+                    variables,
+                    operation_name,
+                    operation_extensions,
+                    self._options,
+                )
             )
             found = running if isinstance(running, GraphQLResult) else await self._gate.bounded(running)
             result = ExecutionResult(found.data, found.errors)
