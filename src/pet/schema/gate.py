@@ -16,6 +16,7 @@ from pet.domain.errors import DomainError, Invalid, LimitState
 from pet.operation_limits import OperationLimits
 from pet.schema.budget import Budget
 from pet.schema.costs import Cost
+from pet.schema.deadlines import Deadlines
 from pet.schema.errors import TimedOut
 from pet.schema.preparing import Prepared, Preparer
 
@@ -42,6 +43,7 @@ class Gate:
     def __init__(self, limits: OperationLimits, budget: Budget | None) -> None:
         self.limits = limits
         self._budget = budget
+        self._deadlines: Deadlines | None = None
 
     async def charge(self, cost: Cost, variables: Mapping[str, Any] | None, context: Context) -> Charge | None:
         """Take the cost of an operation from its caller's budget; None where nobody counts.
@@ -90,9 +92,10 @@ class Gate:
         Raises:
             TimedOut: it took longer.
         """
+        if self._deadlines is None or self._deadlines.loop is not asyncio.get_running_loop():
+            self._deadlines = Deadlines(self.limits.seconds)
         try:
-            async with asyncio.timeout(self.limits.seconds):
-                return await running
+            return await self._deadlines.bounded(running)
         except TimeoutError as error:
             raise self.overdue() from error
 
