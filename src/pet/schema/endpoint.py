@@ -246,7 +246,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             decoded = self.decode_json(data)
         except ValueError as error:
             raise Invalid("The request holds text that is not valid JSON.") from error
-        if not isinstance(decoded, dict | None):
+        if decoded is not None and not isinstance(decoded, dict):
             raise Invalid("A GraphQL request is one JSON object.")
         return decoded or {}
 
