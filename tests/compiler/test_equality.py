@@ -98,6 +98,42 @@ async def test_arguments_may_be_variables(variables: dict[str, Any]) -> None:
     assert await runs(query, variables) == expected
 
 
+WISH = """query ($name: String! = "ball", $toy: String! = "a", $mood: Mood = CALM) {
+    wish(wish: {name: $name, toys: ["x", $toy], mood: $mood})
+}"""
+NUMBERS = "query ($one: Int, $all: [Int!]) { numbers(of: [$one, 2, null], more: $all) }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        pytest.param(WISH, {}, id="defaults"),
+        pytest.param(WISH, {"toy": "b", "mood": "FURIOUS"}, id="in_lists_and_objects"),
+        pytest.param('query ($name: String!) { wish(wish: {name: $name, toys: "y"}) }', {"name": "x"}, id="left_out"),
+        pytest.param("query ($id: Int!) { pick(by: {number: $id}) }", {"id": 3}, id="one_of"),
+        pytest.param(NUMBERS, {}, id="nothing"),
+        pytest.param(NUMBERS, {"one": None, "all": None}, id="nulls"),
+        pytest.param(NUMBERS, {"one": 1, "all": 7}, id="one_for_a_list"),
+        pytest.param("{ numbers(of: null, more: []) a: numbers(of: 5) b: numbers }", {}, id="without_variables"),
+    ],
+)
+async def test_variables_may_stand_within_literals(query: str, variables: dict[str, Any]) -> None:
+    assert await runs(query, variables) == ONCE
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        pytest.param(WISH, {"mood": None}, id="null_for_a_field"),
+        pytest.param(WISH, {"mood": "MERRY"}, id="no_member"),
+        pytest.param("query ($id: Int!) { pick(by: {number: $id}) }", {"id": "x"}, id="of_another_type"),
+        pytest.param(NUMBERS, {"all": [1, None]}, id="a_hole_in_a_variable"),
+    ],
+)
+async def test_variables_that_do_not_fit_are_told_alike(query: str, variables: dict[str, Any]) -> None:
+    assert await runs(query, variables) == REPEATED
+
+
 @pytest.mark.parametrize(
     ("query", "value"),
     [

@@ -28,6 +28,12 @@ class Wish:
     mood: Mood = Mood.CALM
 
 
+@strawberry.input(one_of=True)
+class Pick:
+    name: str | None = strawberry.UNSET
+    number: int | None = strawberry.UNSET
+
+
 @strawberry.input
 class Chain:
     link: str
@@ -121,6 +127,14 @@ class Query:
     @strawberry.field
     def wish(self, wish: Wish) -> str:
         return repr((wish.name, wish.toys, wish.mood))
+
+    @strawberry.field
+    def pick(self, by: Pick) -> str:
+        return repr((by.name, by.number))
+
+    @strawberry.field
+    def numbers(self, of: list[int | None] | None = None, more: list[int] | None = None) -> str:
+        return repr((of, more))
 
     @strawberry.field
     def chain(self, chain: Chain, spare: strawberry.Maybe[str | None] = None) -> str:

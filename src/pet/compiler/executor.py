@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import graphql
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema
@@ -38,6 +37,20 @@ BYTES_OF_A_CHARACTER = 130
 class _Known:
     operations: dict[str | None, Operation] | None = None
     """The queries of a document that came again."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """What `graphql.execute` is asked to run, under its names."""
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    root_value: Any
+    context_value: Any
+    variable_values: dict[str, Any] | None
+    operation_name: str | None
+    operation_extensions: dict[str, Any] | None
+    options: Mapping[str, Any]
 
 
 class Executor:
@@ -73,78 +86,89 @@ class Executor:
         **options: Any,
     ) -> Result:
         """Run an operation; takes what Strawberry gives to `graphql.execute`, and returns the same."""
-        interpret = partial(
-            self._interpret,
+        asked = Asked(
             schema,
             document,
-            root_value=root_value,
-            context_value=context_value,
-            variable_values=variable_values,
-            operation_name=operation_name,
-            operation_extensions=operation_extensions,
-            **options,
+            root_value,
+            context_value,
+            variable_values,
+            operation_name,
+            operation_extensions,
+            options,
         )
-        operation = self._operation(schema, document, operation_name) if self._compiles(options) else None
-        variables = operation.variables(variable_values) if operation else None
+        return self.run(asked) if self._compiles(options) else self._interpret(asked)
+
+    def run(self, asked: Asked) -> Result:
+        """Run an operation in which nothing takes part but resolvers."""
+        operation = self._operation(asked) if self.name == "compiled" else None
+        variables = operation.variables(asked.variable_values) if operation else None
         if operation is None or variables is None:
-            return interpret()
+            return self._interpret(asked)
         variant = operation.variant(variables)
         if variant is None or not variant.may_run():
-            return interpret()
-        run = Run(operation.selected, context_value, root_value, variables, operation_extensions)
-        return self._run(variant, run, interpret)
+            return self._interpret(asked)
+        run = Run(operation.selected, asked.context_value, asked.root_value, variables, asked.operation_extensions)
+        return self._run(variant, run, asked)
 
-    def _interpret(self, schema: GraphQLSchema, document: DocumentNode, **options: Any) -> Result:
+    def _interpret(self, asked: Asked) -> Result:
         self.fallback_runs += 1
-        return graphql.execute(schema, document, **options)
+        return graphql.execute(
+            asked.schema,
+            asked.document,
+            root_value=asked.root_value,
+            context_value=asked.context_value,
+            variable_values=asked.variable_values,
+            operation_name=asked.operation_name,
+            operation_extensions=asked.operation_extensions,
+            **asked.options,
+        )
 
     def _compiles(self, options: Mapping[str, Any]) -> bool:
         """Tell whether nothing takes part in the execution but resolvers."""
         middleware, executor_class = options.get("middleware"), options.get("executor_class", _ExecutionContext)
         has_middleware = middleware is not None and middleware.middlewares
         is_usual = executor_class is _ExecutionContext and not has_middleware and options.keys() <= _USUAL
-        return is_usual and self.name == "compiled"
+        return bool(is_usual)
 
-    def _operation(self, schema: GraphQLSchema, document: DocumentNode, name: str | None) -> Operation | None:
+    def _operation(self, asked: Asked) -> Operation | None:
         """Return an operation that came before: to compile what comes once would cost more than it saves."""
-        if document.loc is None:
+        if asked.document.loc is None:
             return None
-        text = document.loc.source.body
+        text = asked.document.loc.source.body
         known = self._known.get(text)
         if known is None:
             self._known.add(text, _Known(), size_bytes=BYTES_OF_A_DOCUMENT + BYTES_OF_A_CHARACTER * len(text))
             return None
         if known.operations is None:
             grown = partial(self._known.grow, text)
-            found = queries(self._strawberry_schema, schema, document)
+            found = queries(self._strawberry_schema, asked.schema, asked.document)
             known.operations = {key: Operation(selected, grown) for key, selected in found.items()}
-        return known.operations.get(name)
+        return known.operations.get(asked.operation_name)
 
-    def _run(self, variant: Variant, run: Run, interpret: Callable[[], Result]) -> Result:
-        program, waiting = variant.program, Waiting()
+    def _run(self, variant: Variant, run: Run, asked: Asked) -> Result:
+        program, waiting = variant.program, cast("Waiting", [])
         assert program is not None  # noqa: S101 - or the variant may not run
         try:
             arguments = [make(run) for make in program.arguments]
             data = program.complete(run.root_value, arguments, waiting)
         except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells where
-            data = None
-        if data is None:
             _close(waiting)
             variant.failed()
-            return interpret()
+            return self._interpret(asked)
         if waiting:
-            return self._awaited(variant, data, arguments, waiting, interpret)
+            return self._awaited(variant, data, arguments, waiting, asked)
         return self._succeeded(variant, data)
 
     async def _awaited(
-        self, variant: Variant, data: dict[str, Any], arguments: Made, waiting: Waiting, interpret: Callable[[], Result]
+        self, variant: Variant, data: dict[str, Any], arguments: Made, waiting: Waiting, asked: Asked
     ) -> ExecutionResult:
-        with suppress(Exception):  # graphql-core meets it again, and tells where
+        try:
             await _complete_all(waiting, arguments)
-            return self._succeeded(variant, data)
-        variant.failed()
-        result = interpret()
-        return result if isinstance(result, ExecutionResult) else await result
+        except Exception:  # noqa: BLE001 - graphql-core meets it again, and tells where
+            variant.failed()
+            result = self._interpret(asked)
+            return result if isinstance(result, ExecutionResult) else await result
+        return self._succeeded(variant, data)
 
     def _succeeded(self, variant: Variant, data: dict[str, Any]) -> ExecutionResult:
         variant.succeeded()
@@ -154,32 +178,21 @@ class Executor:
 
 async def _complete_all(waiting: Waiting, arguments: Made) -> None:
     """Await side by side, as graphql-core does, so that loaders batch; a first failure ends the others."""
-    if len(waiting) == 1:
-        await _complete(*waiting[0], arguments)
+    while len(waiting) == 1:
+        coroutine, complete, target, key = waiting.pop()
+        value = await coroutine
+        try:
+            target[key] = complete(value, arguments, waiting)
+        except Exception:
+            _close(waiting)
+            raise
+    if not waiting:
         return
     try:
-        await gather_with_cancel(*(_complete(*one, arguments) for one in waiting))
+        await gather_with_cancel(*(_complete_all([one], arguments) for one in waiting))
     except BaseException:
         _close(waiting)  # what was cancelled before it began, from inside or outside, has awaited nothing
         raise
-
-
-async def _complete(
-    coroutine: Awaitable[Any],
-    complete: Complete,
-    target: dict[str, Any],
-    key: str,
-    arguments: Made,
-) -> None:
-    waiting = Waiting()
-    value = await coroutine
-    try:
-        target[key] = complete(value, arguments, waiting)
-    except Exception:
-        _close(waiting)
-        raise
-    if waiting:
-        await _complete_all(waiting, arguments)
 
 
 def _close(waiting: Waiting) -> None:

@@ -74,21 +74,22 @@ class Operation:
         self._variants: dict[tuple[Any, ...], Variant] = {}
         self._grown = grown
 
-    def variables(self, inputs: Mapping[str, Any] | None) -> VariableValues | None:
+    def variables(self, inputs: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """Return the variables as the resolvers get them; None when they are wrong."""
         return self._variables.coerced(inputs or {})
 
-    def variant(self, variables: VariableValues) -> Variant | None:
+    def variant(self, variables: Mapping[str, Any]) -> Variant | None:
         """Return the variant under these variables, compiled; None where there are too many."""
-        key = tuple(variables.coerced.get(name) for name in self._switches)
+        key = tuple(map(variables.get, self._switches))
         variant = self._variants.get(key)
         if variant is None and len(self._variants) < MAX_VARIANTS:
             variant = self._variants[key] = Variant(self._compiled(variables))
         return variant
 
-    def _compiled(self, variables: VariableValues) -> Program | None:
+    def _compiled(self, variables: Mapping[str, Any]) -> Program | None:
         try:
-            program = compiled(plan(self.selected, variables), self.selected.strawberry_schema)
+            known = VariableValues({}, dict(variables))  # nothing asks where those of switches come from
+            program = compiled(plan(self.selected, known), self.selected.strawberry_schema)
         except (NotCovered, GraphQLError):  # the latter where a switch is null: the client is told by graphql-core
             return None
         except Exception:

@@ -20,7 +20,6 @@ from graphql import (
     is_list_type,
     is_non_null_type,
 )
-from graphql.execution.values import VariableValues, get_argument_values
 from strawberry import Schema
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.types.arguments import convert_arguments
@@ -28,6 +27,7 @@ from strawberry.types.field import StrawberryField
 
 from pet.compiler.attributes import attribute_read_by
 from pet.compiler.inputs import arguments_of
+from pet.compiler.literals import given_by
 from pet.compiler.plan import NotCovered, Read, Selected
 
 
@@ -42,7 +42,8 @@ class Run:
     selected: Selected
     context: Any
     root_value: Any
-    variables: VariableValues
+    variables: Mapping[str, Any]
+    """Coerced."""
     operation_extensions: dict[str, Any] | None
 
 
@@ -72,7 +73,7 @@ _SELDOM_ASKED: dict[str, Callable[[Read, Run], Any]] = {
     "fragments": lambda _, run: run.selected.fragments,
     "operation": lambda _, run: run.selected.operation,
     "root_value": lambda _, run: run.root_value,
-    "variable_values": lambda _, run: run.variables.coerced,
+    "variable_values": lambda _, run: dict(run.variables),
     "operation_extensions": lambda _, run: run.operation_extensions,
     "is_awaitable": lambda *_: optimized_is_awaitable,
 }
@@ -133,18 +134,14 @@ def _is_unchanging(kind: Any) -> bool:
 
 def _through_strawberry(read: Read) -> Call:
     """Call what graphql-core would call: permissions and other extensions are in it."""
-    resolve = read.definition.resolve
+    resolve, given = read.definition.resolve, given_by(read.definition, read.nodes[0])
     if resolve is None or (read.field.extensions and not read.field.is_async):
         raise NotCovered  # a synchronous field may become asynchronous by an extension
 
     def arguments(run: Run) -> dict[str, Any]:
-        return {"info": FieldInfo(read, run), **_given(read, run.variables)}
+        return {"info": FieldInfo(read, run), **given(run.variables)}
 
     return Call(resolve, True, arguments, read.field.is_async)
-
-
-def _given(read: Read, variables: VariableValues) -> dict[str, Any]:
-    return get_argument_values(read.definition, read.nodes[0], variables) if read.definition.args else {}
 
 
 def _arguments(read: Read, schema: Schema) -> Arguments | None:
@@ -154,12 +151,15 @@ def _arguments(read: Read, schema: Schema) -> Arguments | None:
     if not read.definition.args and not info_parameter:
         return None
     make_info, convert = schema.config.info_class, _converting(field, schema)
+    given = given_by(read.definition, read.nodes[0])
 
-    def converted(variables: VariableValues, info: Any) -> dict[str, Any]:
-        named = convert(_given(read, variables), info)
-        return {**named, info_parameter.name: info} if info_parameter else named
+    def converted(variables: Mapping[str, Any], info: Any) -> dict[str, Any]:
+        named = convert(given(variables), info)
+        if info_parameter:
+            named[info_parameter.name] = info
+        return named
 
-    constant = converted(VariableValues({}, {}), None) if _is_constant(read) else None
+    constant = converted({}, None) if _is_constant(read) else None
 
     def arguments(run: Run) -> dict[str, Any]:
         info = make_info(_raw_info=cast("Any", FieldInfo(read, run)), _field=field)

@@ -51,6 +51,7 @@ ASSET_HEADERS = {
 }
 
 NOT_OF_A_BROWSER = ("application/json", "application/graphql-response+json")
+VISITS = ("GET", "HEAD")
 OPERATION_PARAMETERS = ("query", "documentId", "extensions")
 
 
@@ -77,7 +78,7 @@ class Explorer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         answer = self._graphql
-        if _is_visit(Request(scope)):
+        if scope["method"] in VISITS and _is_visit(Request(scope)):
             answer = Response(self._html, headers=self._headers, media_type="text/html")
         await answer(scope, receive, send)
 
@@ -109,8 +110,7 @@ def _is_visit(request: Request) -> bool:
     """Return whether a person opened the address in a browser: no program's media type, and no operation."""
     accepted = request.headers.get("accept", "").lower()
     return (
-        request.method in ("GET", "HEAD")
-        and "text/html" in accepted
+        "text/html" in accepted
         and not any(media_type in accepted for media_type in NOT_OF_A_BROWSER)
         and not any(name in request.query_params for name in OPERATION_PARAMETERS)
     )

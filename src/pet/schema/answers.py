@@ -11,11 +11,38 @@ from starlette.requests import Request
 from starlette.responses import Response
 from strawberry.http import GraphQLHTTPResponse
 from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from pet.domain.errors import ErrorCode
 from pet.schema.errors import RequestCode, failure
-from pet.schema.media_types import EVENT_STREAM, GRAPHQL_RESPONSE, of_an_object
+from pet.schema.media_types import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, of_an_object
+
+CONTENT_TYPES = {
+    media_type: (b"content-type", f"{media_type}; charset=utf-8".encode()) for media_type in (JSON, GRAPHQL_RESPONSE)
+}
+
+
+class Answer(Response):
+    """JSON that is encoded already, with two headers, which Starlette would make anew for each."""
+
+    def __init__(self, body: bytes, media_type: str) -> None:
+        self.status_code = HTTPStatus.OK
+        self.background = None
+        self.body = body
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), CONTENT_TYPES[media_type]]
+
+
+def rendered(result: ExecutionResult) -> GraphQLHTTPResponse:
+    """Return the answer that a result is; without `data` where nothing could run."""
+    answer: GraphQLHTTPResponse = {}
+    if result.data is not None or not result.errors or any(error.path is not None for error in result.errors):
+        answer["data"] = result.data
+    if result.errors:
+        answer["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        answer["extensions"] = result.extensions
+    return answer
 
 
 def answered(answer: GraphQLHTTPResponse, media_type: str) -> Response:
@@ -23,7 +50,7 @@ def answered(answer: GraphQLHTTPResponse, media_type: str) -> Response:
 
     A caller whose budget is spent gets 429 in any case, as over REST.
     """
-    response = Response(orjson.dumps(answer), media_type=f"{media_type}; charset=utf-8")
+    response = Answer(orjson.dumps(answer), media_type)
     if "data" not in answer:
         extensions = cast("Any", answer)["errors"][0]["extensions"]
         if extensions["code"] == ErrorCode.RATE_LIMITED:

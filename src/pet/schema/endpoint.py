@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, GraphQLRequestProtocol
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
@@ -29,7 +29,7 @@ from pet.domain.errors import DomainError, Invalid, Unauthenticated, Unavailable
 from pet.domain.media import TRACK_MAX_BYTES
 from pet.forms import read_form
 from pet.schema import parameters
-from pet.schema.answers import answered, refused, told
+from pet.schema.answers import answered, refused, rendered, told
 from pet.schema.errors import STATUS, PersistedQueryNotFound, RequestCode
 from pet.schema.executing import Schema
 from pet.schema.media_types import EVENT_STREAM, JSON, NotAcceptable, of_an_object, preferred
@@ -104,7 +104,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             await self._talk(WebSocket(scope, receive, send))
             return
         request = Request(scope, receive)
-        if request.method == "POST" and _media_type(request.headers.get("content-type")) == JSON:
+        if scope["method"] == "POST" and _media_type(_field(scope, b"content-type")) == JSON:
             await self._serve(request, self._run_json, send)
             return
         async with AsyncExitStack() as request.state.uploads:
@@ -117,13 +117,19 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def _run_json(self, request: Request) -> Response:
         """Answer as `run` does, without what that has for everything but the commonest: one operation, one answer."""
-        wanted = preferred(request.headers.get("accept", ""))
+        wanted = preferred(_field(request.scope, b"accept"))
         if wanted == EVENT_STREAM:
             return await self.run(request)
         context = await open_context(request)
-        asked = self._asked(self.parse_json(await _body(request.receive)), "http")
-        result = await self.execute_single(request, OpenRequest(request), NOTHING_BEGUN, context, None, asked)
-        return answered(await self.process_result(request, result), wanted)
+        given = self.parse_json(await _body(request.receive))
+        text, variables = self._document(given), parameters.variables(given)
+        name, extensions = parameters.text(given, "operationName"), given.get("extensions")
+        if query := self.schema.known_query(text, name):
+            result = await self.schema.run_query(query, variables, context, None, name, extensions)
+        else:
+            asked = GraphQLRequestData(text, variables, name, extensions)
+            result = await self.execute_single(request, OpenRequest(request), NOTHING_BEGUN, context, None, asked)
+        return answered(rendered(result), wanted)
 
     async def _answer(self, request: Request, run: Callable[[Request], Awaitable[Response]]) -> Response:
         try:
@@ -181,20 +187,20 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def parse_http_body(self, request: Any) -> GraphQLRequestData:
         """Parse a request, strictly; of the document it may have the hash alone."""
         wanted = preferred(request.raw.headers.get("accept", ""))
-        return self._asked(await self._parameters(request), "sse" if wanted == EVENT_STREAM else "http")
-
-    def _asked(self, given: Mapping[str, Any], protocol: GraphQLRequestProtocol) -> GraphQLRequestData:
-        query = self.schema.documents.text_of(
-            parameters.text(given, "query"),
-            parameters.text(given, "documentId"),
-            parameters.mapping(given, "extensions"),
-        )
+        given = await self._parameters(request)
         return GraphQLRequestData(
-            query=query,
+            query=self._document(given),
             variables=parameters.variables(given),
             operation_name=parameters.text(given, "operationName"),
             extensions=given.get("extensions"),
-            protocol=protocol,
+            protocol="sse" if wanted == EVENT_STREAM else "http",
+        )
+
+    def _document(self, given: Mapping[str, Any]) -> str:
+        return self.schema.documents.text_of(
+            parameters.text(given, "query"),
+            parameters.text(given, "documentId"),
+            parameters.mapping(given, "extensions"),
         )
 
     async def _parameters(self, request: Any) -> dict[str, Any]:
@@ -240,7 +246,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             decoded = self.decode_json(data)
         except ValueError as error:
             raise Invalid("The request holds text that is not valid JSON.") from error
-        if not isinstance(decoded, dict | None):
+        if decoded is not None and not isinstance(decoded, dict):
             raise Invalid("A GraphQL request is one JSON object.")
         return decoded or {}
 
@@ -251,7 +257,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             JSONDecodeError: it is not such a text.
         """
         brackets = ("[", "{") if isinstance(data, str) else (b"[", b"{")
-        if sum(map(data.count, brackets)) > MAX_BRACKETS:  # type: ignore[arg-type]
+        if len(data) > MAX_BRACKETS and sum(map(data.count, brackets)) > MAX_BRACKETS:  # type: ignore[arg-type]
             message = "too many lists and objects"
             raise orjson.JSONDecodeError(message, "", 0)
         return orjson.loads(data)
@@ -285,14 +291,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Return the answer; without `data` where nothing could run."""
         del request
-        answer: GraphQLHTTPResponse = {}
-        if result.data is not None or not result.errors or any(error.path is not None for error in result.errors):
-            answer["data"] = result.data
-        if result.errors:
-            answer["errors"] = [error.formatted for error in result.errors]
-        if result.extensions:
-            answer["extensions"] = result.extensions
-        return answer
+        return rendered(result)
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
@@ -300,6 +299,14 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         """Make the response in the media type that was begun with."""
         answer = cast("GraphQLHTTPResponse", response_data)  # a batch is never parsed
         return answered(answer, cast("str", sub_response.media_type))
+
+
+def _field(scope: Scope, wanted: bytes) -> str:
+    """Return the first header of a name, as Starlette does; the server has made all names lower-case."""
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return cast("bytes", value).decode("latin-1")
+    return ""
 
 
 def _media_type(content_type: str | None) -> str:

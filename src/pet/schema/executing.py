@@ -16,15 +16,15 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from pet.compiler.executor import Executor, ExecutorName
+from pet.compiler.executor import Asked, Executor, ExecutorName
 from pet.context import Context
 from pet.domain.errors import DomainError
 from pet.operation_limits import OperationLimits
 from pet.schema.budget import Budget
 from pet.schema.documents import Documents
 from pet.schema.errors import translate
-from pet.schema.gate import OperationGate
-from pet.schema.preparing import Prepared, Preparer
+from pet.schema.gate import Gate, GateExtension
+from pet.schema.preparing import PreparedOperation, Preparer
 
 CHARACTERS_OF_A_UNIT = 20
 """Of a document that nobody has sent lately: to parse and check them takes about as long as one object of an answer."""
@@ -53,11 +53,13 @@ class Schema(strawberry.Schema):
     """Strawberry's schema, with errors in our words, a gate before operations and a context for each of them."""
 
     def __init__(self, rules: OperationRules, **parts: Any) -> None:
-        super().__init__(**parts, extensions=[self._gate])
+        super().__init__(**parts, extensions=[self._gate_extension])
         self.rules = rules
         self.preparer = Preparer(self._schema, rules.limits, introspection=rules.introspection)
         self._budget = Budget(rules.limits.budget) if rules.is_charged else None
+        self._gate = Gate(rules.limits, self._budget)
         self.executor = Executor(self, rules.executor)
+        self._options = {"executor_class": self.execution_context_class, "is_awaitable": optimized_is_awaitable}
         self.documents = Documents(self.preparer.parse, trusted_only=rules.trusted_only)
 
     async def execute(
@@ -71,65 +73,59 @@ class Schema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """Run one operation to its end, so no subscription: `stream` runs those."""
-        prepared = self._known_query(query, operation_name)
-        if prepared is None:
+        allowed = {*(allowed_operation_types or OperationType)} - {OperationType.SUBSCRIPTION}
+        known = self.known_query(query, operation_name)
+        if known is None:
             if objection := await self._objection(query, operation_name, context_value):
                 return PreExecutionError(data=None, errors=[objection])
-            prepared = self._known_query(query, operation_name)
-        allowed = {*(allowed_operation_types or OperationType)} - {OperationType.SUBSCRIPTION}
-        if prepared is None or OperationType.QUERY not in allowed:
+            known = self.known_query(query, operation_name)
+        if known is None or OperationType.QUERY not in allowed:
             return await super().execute(
                 query, variable_values, context_value, root_value, operation_name, allowed, operation_extensions
             )
-        execution = ExecutionContext(
-            query,
-            self,
-            allowed,
-            context_value,
-            variable_values,
-            root_value=root_value,
-            provided_operation_name=operation_name,
-            operation_extensions=operation_extensions,
+        return await self.run_query(
+            known, variable_values, context_value, root_value, operation_name, operation_extensions
         )
-        return await self._query(execution, prepared)
 
-    def _known_query(self, query: str | None, operation_name: str | None) -> Prepared | None:
-        """Return a document that is prepared and has nothing against it, if its operation of this name is a query."""
-        known = self.preparer.known(query) if query else None
-        return known if known and not known.errors and known.is_query(operation_name) else None
+    def known_query(self, query: str | None, operation_name: str | None) -> PreparedOperation | None:
+        """Return a query whose document is prepared and has nothing against it; None for any other operation."""
+        prepared = self.preparer.known(query) if query else None
+        operation = prepared.operations.get(operation_name) if prepared else None
+        return operation if operation and operation.is_query else None
 
-    async def _query(self, execution: ExecutionContext, prepared: Prepared) -> ExecutionResult:
+    async def run_query(
+        self,
+        operation: PreparedOperation,
+        variables: dict[str, Any] | None,
+        context: Context,
+        root_value: Any,
+        operation_name: str | None,
+        operation_extensions: dict[str, Any] | None,
+    ) -> ExecutionResult:
         """Run a query past the gate as Strawberry would, without what it has for any number of extensions."""
-        gate = self._gate()
-        gate.execution_context = execution
-        gate.enter(prepared)
+        charge = None
         try:
-            result = await self._run(gate, execution, prepared)
-        except Exception as error:  # noqa: BLE001 - the client is told, as Strawberry would
-            cause = error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
-            result = PreExecutionError(data=None, errors=[cause])
-        if result.errors:
-            self.process_errors(result.errors, execution)
-        result.extensions = await gate.get_results()
-        return result
-
-    async def _run(self, gate: OperationGate, execution: ExecutionContext, prepared: Prepared) -> ExecutionResult:
-        if objections := await gate.objections():
-            return PreExecutionError(data=None, errors=objections)
-        async with gate.bounded():
-            running = self.executor.execute(
-                self._schema,
-                prepared.document,
-                root_value=execution.root_value,
-                context_value=execution.context,
-                variable_values=execution.variables,
-                operation_name=execution.operation_name,
-                operation_extensions=execution.operation_extensions,
-                executor_class=self.execution_context_class,
-                is_awaitable=optimized_is_awaitable,
+            charge = await self._gate.charge(operation.cost, variables, context)
+            running = self.executor.run(
+                Asked(
+                    self._schema,
+                    operation.document,
+                    root_value,
+                    context,
+                    variables,
+                    operation_name,
+                    operation_extensions,
+                    self._options,
+                )
             )
-            found = running if isinstance(running, GraphQLResult) else await running
-        result = execution.result = ExecutionResult(found.data, found.errors)
+            found = running if isinstance(running, GraphQLResult) else await self._gate.bounded(running)
+            result = ExecutionResult(found.data, found.errors)
+        except Exception as error:  # noqa: BLE001 - the client is told, as Strawberry would
+            result = PreExecutionError(data=None, errors=[_as_graphql(error)])
+        if result.errors:
+            self.process_errors(result.errors)
+        if charge:
+            result.extensions = await self._gate.settle(charge, result.data, context)
         return result
 
     async def stream(
@@ -149,7 +145,7 @@ class Schema(strawberry.Schema):
         try:
             renewed = await context_value.renewed() if context_value else None
         except DomainError as error:
-            refusal = GraphQLError(error.message, original_error=error)
+            refusal = _as_graphql(error)
             self.process_errors([refusal])
             return _refused(refusal)
         objection = await self._objection(query, operation_name, renewed) or self._unknown(query, operation_name)
@@ -172,14 +168,14 @@ class Schema(strawberry.Schema):
     def _unknown(self, query: str | None, operation_name: str | None) -> GraphQLError | None:
         """Return an error for an operation that is not in its document: Strawberry would end the whole socket."""
         prepared = self.preparer.prepare(query) if query and operation_name else None
-        if prepared is None or prepared.errors or operation_name in prepared.costs:
+        if prepared is None or prepared.errors or operation_name in prepared.operations:
             return None
         objection = GraphQLError(f"The document has no operation {operation_name!r}.")
         self.process_errors([objection])
         return objection
 
-    def _gate(self) -> OperationGate:
-        return OperationGate(self.preparer, self.rules.limits, self._budget)
+    def _gate_extension(self) -> GateExtension:
+        return GateExtension(self.preparer, self._gate)
 
     async def _objection(
         self, query: str | None, operation_name: str | None, context: Context | None
@@ -191,7 +187,7 @@ class Schema(strawberry.Schema):
                 await self._budget.spend(context, effort, "The document is new here, which costs")
             prepared = self.preparer.prepare(query) if query else None
         except DomainError as error:
-            objection = GraphQLError(error.message, original_error=error)
+            objection = _as_graphql(error)
         except GraphQLSyntaxError as error:
             objection = GraphQLError(error.message, source=error.source, positions=error.positions)
         else:
@@ -200,6 +196,13 @@ class Schema(strawberry.Schema):
             objection = GraphQLError("The document has several operations: say in operationName which one to run.")
         self.process_errors([objection])
         return objection
+
+
+def _as_graphql(error: Exception) -> GraphQLError:
+    if isinstance(error, GraphQLError):
+        return error
+    message = error.message if isinstance(error, DomainError) else str(error)
+    return GraphQLError(message, original_error=error)
 
 
 async def _refused(error: GraphQLError) -> StreamResult:

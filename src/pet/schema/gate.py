@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from graphql import GraphQLError
+from graphql import DocumentNode, GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
@@ -17,84 +16,66 @@ from pet.domain.errors import DomainError, Invalid, LimitState
 from pet.operation_limits import OperationLimits
 from pet.schema.budget import Budget
 from pet.schema.costs import Cost
+from pet.schema.deadlines import Deadlines
 from pet.schema.errors import TimedOut
 from pet.schema.preparing import Prepared, Preparer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
     """What was taken from a caller's budget before an operation ran."""
 
+    cost: Cost
     requested: int
     state: LimitState
 
 
-class OperationGate(SchemaExtension):
-    """Lets an operation run that its document, its cost and its caller's budget allow; one is made for each.
+class Gate:
+    """Lets operations run that their cost and their caller's budget allow.
 
     Args:
-        preparer: knows the documents.
         limits: what an operation may ask for.
         budget: of callers; None where they have none.
     """
 
-    def __init__(self, preparer: Preparer, limits: OperationLimits, budget: Budget | None) -> None:
-        super().__init__()
-        self._preparer = preparer
-        self._limits = limits
+    def __init__(self, limits: OperationLimits, budget: Budget | None) -> None:
+        self.limits = limits
         self._budget = budget
-        self._prepared: Prepared | None = None
-        self._cost: Cost | None = None
-        self._charge: Charge | None = None
+        self._deadlines: Deadlines | None = None
 
-    def on_parse(self) -> Iterator[None]:
-        """Give Strawberry the parsed document."""
-        self.enter(self._preparer.prepare(self.execution_context.query or ""))
-        yield
-
-    async def on_validate(self) -> AsyncIterator[None]:
-        """Give Strawberry the mistakes, or charge the cost: an operation that is denied has not begun."""
-        self.execution_context.pre_execution_errors = await self.objections()
-        yield
-
-    async def on_execute(self) -> AsyncIterator[None]:
-        """Bound the time. A mutation is told when to begin nothing more; what it has begun it ends."""
-        context: Context = self.execution_context.context
-        if self.execution_context.operation_type is OperationType.MUTATION:
-            context.deadline = asyncio.get_running_loop().time() + self._limits.seconds
-            yield
-        else:
-            async with self.bounded():
-                yield
-
-    def enter(self, prepared: Prepared) -> None:
-        """Let an operation of this document come."""
-        self._prepared = prepared
-        self.execution_context.graphql_document = prepared.document
-
-    @asynccontextmanager
-    async def bounded(self) -> AsyncIterator[None]:
-        """Bound the time of what is run within.
+    async def charge(self, cost: Cost, variables: Mapping[str, Any] | None, context: Context) -> Charge | None:
+        """Take the cost of an operation from its caller's budget; None where nobody counts.
 
         Raises:
-            TimedOut: it took longer.
+            Invalid: it may cost more than any may.
+            RateLimited: it may cost more than the caller has left.
         """
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                yield
-        except TimeoutError as error:
-            message = f"The operation took longer than {self._limits.seconds} seconds. Ask for less at once."
-            raise TimedOut(message) from error
+        requested = cost.requested(variables)
+        if requested > self.limits.cost:
+            raise Invalid(
+                f"The operation may cost {requested}, and the limit is {self.limits.cost}: ask for smaller pages."
+            )
+        if self._budget is None:
+            return None
+        state = await self._budget.spend(context, requested, "The operation may cost")
+        return Charge(cost, requested, state) if state else None
 
-    async def get_results(self) -> dict[str, Any]:
-        """Return what the answer tells about the cost, and give back what was not used."""
-        charge, self._charge = self._charge, None
-        if charge is None:
+    async def settle(self, charge: Charge | None, data: Mapping[str, Any] | None, context: Context) -> dict[str, Any]:
+        """Return what the answer tells about the cost, and give back what was not used.
+
+        Args:
+            charge: what was taken.
+            data: the answer's; what failed as a whole, or goes on, has none and costs what it asked for.
+            context: the caller's.
+        """
+        if charge is None or self._budget is None:
             return {}
-        actual = self._actual(charge)
+        actual = charge.requested if data is None else min(charge.requested, charge.cost.actual(data))
         unused = charge.requested - actual
-        if unused and self._budget:
-            await self._budget.refund(self._context, unused)
+        if unused:
+            await self._budget.refund(context, unused)
         return {
             "cost": {
                 "requested": charge.requested,
@@ -105,34 +86,80 @@ class OperationGate(SchemaExtension):
             }
         }
 
-    async def objections(self) -> list[GraphQLError]:
+    async def bounded(self, running: Awaitable[T]) -> T:
+        """Return the result of what runs, within the time that it may take.
+
+        Raises:
+            TimedOut: it took longer.
+        """
+        if self._deadlines is None or self._deadlines.loop is not asyncio.get_running_loop():
+            self._deadlines = Deadlines(self.limits.seconds)
+        try:
+            return await self._deadlines.bounded(running)
+        except TimeoutError as error:
+            raise self.overdue() from error
+
+    def overdue(self) -> TimedOut:
+        """Return the error of an operation that took too long."""
+        return TimedOut(f"The operation took longer than {self.limits.seconds} seconds. Ask for less at once.")
+
+
+class GateExtension(SchemaExtension):
+    """The gate where Strawberry runs an operation; one is made for each.
+
+    Args:
+        preparer: knows the documents.
+        gate: lets operations run.
+    """
+
+    def __init__(self, preparer: Preparer, gate: Gate) -> None:
+        super().__init__()
+        self._preparer = preparer
+        self._gate = gate
+        self._prepared = Prepared(DocumentNode())
+        self._charge: Charge | None = None
+
+    def on_parse(self) -> Iterator[None]:
+        """Give Strawberry the parsed document."""
+        self._prepared = self._preparer.prepare(self.execution_context.query or "")
+        self.execution_context.graphql_document = self._prepared.document
+        yield
+
+    async def on_validate(self) -> AsyncIterator[None]:
+        """Give Strawberry the mistakes, or charge the cost: an operation that is denied has not begun."""
+        self.execution_context.pre_execution_errors = await self._objections()
+        yield
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        """Bound the time. A mutation is told when to begin nothing more; what it has begun it ends."""
+        limit_seconds = self._gate.limits.seconds
+        if self.execution_context.operation_type is OperationType.MUTATION:
+            self._context.deadline = asyncio.get_running_loop().time() + limit_seconds
+            yield
+            return
+        try:
+            async with asyncio.timeout(limit_seconds):
+                yield
+        except TimeoutError as error:
+            raise self._gate.overdue() from error
+
+    async def get_results(self) -> dict[str, Any]:
+        """Return what the answer tells about the cost, once: a stream has further results."""
+        charge, self._charge = self._charge, None
+        result = self.execution_context.result
+        return await self._gate.settle(charge, result.data if result else None, self._context)
+
+    async def _objections(self) -> list[GraphQLError]:
         """Return why the operation may not run; if it may, its cost is charged."""
-        if self._prepared and self._prepared.errors:
+        execution = self.execution_context
+        operation = self._prepared.operations.get(execution.operation_name)
+        if operation is None:
             return list(self._prepared.errors)
         try:
-            await self._pay()
+            self._charge = await self._gate.charge(operation.cost, execution.variables, self._context)
         except DomainError as refusal:
             return [GraphQLError(refusal.message, original_error=refusal)]
         return []
-
-    async def _pay(self) -> None:
-        execution = self.execution_context
-        self._cost = self._prepared.costs.get(execution.operation_name) if self._prepared else None
-        requested = self._cost.requested(execution.variables) if self._cost else 0
-        if requested > self._limits.cost:
-            raise Invalid(
-                f"The operation may cost {requested}, and the limit is {self._limits.cost}: ask for smaller pages."
-            )
-        if self._budget:
-            state = await self._budget.spend(self._context, requested, "The operation may cost")
-            self._charge = Charge(requested, state) if state else None
-
-    def _actual(self, charge: Charge) -> int:
-        """Return what the operation did cost; what failed as a whole, or goes on, costs what it asked for."""
-        result = self.execution_context.result
-        if self._cost is None or result is None or result.data is None:
-            return charge.requested
-        return min(charge.requested, self._cost.actual(result.data))
 
     @property
     def _context(self) -> Context:

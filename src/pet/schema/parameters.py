@@ -10,6 +10,8 @@ from pet.domain.errors import Invalid
 MAX_VALUES = 1000
 """Of all variables together: each is checked against its type, and no input that we know has more than some dozens."""
 
+_NESTED = (dict, list)
+
 
 def text(parameters: Mapping[str, Any], name: str) -> str | None:
     """Return a parameter that is text; an empty one counts as absent.
@@ -18,7 +20,7 @@ def text(parameters: Mapping[str, Any], name: str) -> str | None:
         Invalid: it is something else.
     """
     value = parameters.get(name)
-    if not isinstance(value, str | None):
+    if value is not None and not isinstance(value, str):
         raise Invalid(f"{name} must be a string or null.", field=name)
     return value or None
 
@@ -30,7 +32,7 @@ def mapping(parameters: Mapping[str, Any], name: str) -> dict[str, Any] | None:
         Invalid: it is something else.
     """
     value = parameters.get(name)
-    if not isinstance(value, dict | None):
+    if value is not None and not isinstance(value, dict):
         raise Invalid(f"{name} must be an object or null.", field=name)
     return value
 
@@ -49,7 +51,7 @@ def variables(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         count += len(items)
         if count > MAX_VALUES:
             raise Invalid(f"variables may hold {MAX_VALUES} values.", field="variables")
-        waiting.extend(item for item in items if isinstance(item, dict | list))
+        waiting += [item for item in items if isinstance(item, _NESTED)]
     return given
 
 

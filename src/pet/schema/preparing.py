@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from graphql import (
     DocumentNode,
@@ -43,23 +42,23 @@ CACHE_BYTES = 32 * 1024 * 1024
 """Some thousands of operations as apps send them, or 11 documents that are as large as they may be."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class PreparedOperation:
+    """An operation of a valid document: all that is found out about it once."""
+
+    document: DocumentNode
+    is_query: bool
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document that was parsed: what is wrong with it, or else what its operations cost."""
+    """A document that was parsed: what is wrong with it, or else its operations."""
 
     document: DocumentNode
     errors: tuple[GraphQLError, ...] = ()
-    costs: Mapping[str | None, Cost] = field(default_factory=dict)
-
-    def is_query(self, name: str | None) -> bool:
-        """Tell whether the operation of a name, or the only one where a request gives no name, is a query."""
-        return self._types.get(name) is OperationType.QUERY
-
-    @cached_property
-    def _types(self) -> Mapping[str | None, OperationType]:
-        operations = [node for node in self.document.definitions if isinstance(node, OperationDefinitionNode)]
-        types: dict[str | None, OperationType] = {node.name.value: node.operation for node in operations if node.name}
-        return types if len(operations) > 1 else types | {None: operations[0].operation}
+    operations: Mapping[str | None, PreparedOperation] = field(default_factory=dict)
+    """By their names; the only one of a document also by None, which stands for a request that gives no name."""
 
     @property
     def has_several_operations(self) -> bool:
@@ -118,7 +117,7 @@ class Preparer:
         errors = validate(self._schema, document, RULES, max_errors=MAX_ERRORS)
         if errors:
             return Prepared(document, tuple(map(_worded, errors)))
-        return Prepared(document, costs=costs_of(self._schema, document))
+        return Prepared(document, operations=_operations(self._schema, document))
 
 
 class BoundedOverlap(OverlappingFieldsCanBeMergedRule):
@@ -134,6 +133,17 @@ RULES = [
     OneOfInputValidationRule,
     BoundedOverlap,
 ]
+
+
+def _operations(schema: GraphQLSchema, document: DocumentNode) -> Mapping[str | None, PreparedOperation]:
+    costs = costs_of(schema, document)
+    operations = {
+        name: PreparedOperation(document, node.operation is OperationType.QUERY, costs[name])
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode)
+        for name in (node.name.value if node.name else None,)
+    }
+    return {**operations, None: next(iter(operations.values()))} if len(operations) == 1 else operations
 
 
 def _worded(error: GraphQLError) -> GraphQLError:
