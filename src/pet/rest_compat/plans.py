@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import lru_cache, partial
+from functools import cached_property, partial
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -31,9 +32,6 @@ from pet.rest_compat.ranges import (
 RawField = tuple[bytes, bytes]
 """A header field as ASGI has it: its name, in lower case, and its value."""
 
-REMEMBERED = 256
-"""Objects whose header fields are kept, of some hundred bytes each, and of three thousand for the longest names."""
-
 # A stranger's file must not act on this origin when it is opened as a page; the browser's own player may still load it.
 _CONTENT_SECURITY_POLICY = "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
 
@@ -49,7 +47,7 @@ _UNSAFE_IN_FILE_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u2028-\u202e\u2066-\u
 _UNSAFE_IN_ASCII_FALLBACK = re.compile(r'[^ -~]|["%:*?<>|]')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Representation:
     """What is told of an object besides its bytes.
 
@@ -67,17 +65,22 @@ class Representation:
     attachment: bool = False
     is_replaceable: bool = False
 
+    @cached_property
+    def raw_headers(self) -> Sequence[RawField]:
+        """The fields of every answer, as an answer's head has them; made once, as a player asks for one track often."""
+        return tuple(
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in shared_headers(self).items()
+        )
 
-@dataclass(frozen=True, slots=True)
-class Part:
+
+class Part(NamedTuple):
     """One range of the body and the bytes that come before it."""
 
     preamble: bytes
     range: ByteRange
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is to be sent: the body is the parts, then `ending`."""
 
     status: HTTPStatus
@@ -107,8 +110,10 @@ class Answer:
 
 def plan_answer(representation: Representation, request: Headers, method: str) -> Answer:
     """Decide what a GET or HEAD is answered with, whoever sends it."""
-    if RAW_CONDITIONS.isdisjoint([name for name, _ in request.raw]):  # as nearly all requests are
-        return _selected(representation, _field(request, "Range") if method == "GET" else None)
+    fields = dict(request.raw)
+    if RAW_CONDITIONS.isdisjoint(fields):  # as nearly all requests are
+        has_range = method == "GET" and b"range" in fields
+        return _selected(representation, _field(request, "Range") if has_range else None)
     conditions = Conditions.read(partial(_field, request))
     validators = Validators(
         representation.etag, representation.last_modified, is_date_strong=not representation.is_replaceable
@@ -166,13 +171,6 @@ def shared_headers(representation: Representation) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "cross-origin",
         "X-Content-Type-Options": "nosniff",
     }
-
-
-@lru_cache(maxsize=REMEMBERED)
-def raw_shared_headers(representation: Representation) -> Sequence[RawField]:
-    """Return the same as an answer's head has them; a player asks for one track many times."""
-    fields = shared_headers(representation).items()
-    return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields)
 
 
 def _content_disposition(file_name: str, *, attachment: bool) -> str:
