@@ -57,6 +57,9 @@ class BlobResponse(Response):
             raises fails the request.
     """
 
+    status_code = HTTPStatus.OK
+    background = None
+
     def __init__(
         self,
         representation: Representation,
@@ -65,8 +68,6 @@ class BlobResponse(Response):
         open_file: Callable[[], Awaitable[LentFile | None]] | None = None,
         on_first_byte: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self.status_code = HTTPStatus.OK
-        self.background = None
         self._representation = representation
         self._read = read
         self._open_file = open_file
@@ -143,7 +144,7 @@ class BlobResponse(Response):
 
     def _start(self, answer: Answer) -> Message:
         headers = answer.raw_headers(self.raw_headers)
-        return {"type": "http.response.start", "status": answer.status.value, "headers": headers}
+        return {"type": "http.response.start", "status": int(answer.status), "headers": headers}
 
 
 async def _pump(first: bytes, rest: AsyncIterator[bytes], send: Send) -> None:
