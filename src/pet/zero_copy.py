@@ -117,8 +117,10 @@ class ZeroCopy:
                 if offset < end:
                     await self._turn()
         finally:
-            if self._tells_when_empty and not transport.is_closing():
-                transport.set_write_buffer_limits()
+            if self._tells_when_empty:
+                self._tells_when_empty = False
+                if not transport.is_closing():
+                    transport.set_write_buffer_limits()
 
     async def _step(self, descriptor: int, offset: int, count: int) -> int:
         """Send some of a piece, waiting for the disk alone; return how much it was, 0 when the client has left."""
