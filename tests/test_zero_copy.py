@@ -186,6 +186,22 @@ async def test_a_client_that_reads_slowly_gets_everything(file: Path) -> None:
 
 
 @on_both_loops
+async def test_a_client_that_reads_slowly_gets_every_piece_in_its_place(file: Path) -> None:
+    half = len(LARGE) // 2
+    app = Answering(
+        len(LARGE),
+        piece(file, offset=half, count=half, more_body=True),
+        piece(file, offset=0, count=half),
+    )
+    async with listening(app) as address, slow_connection(address) as connection:
+        received = bytearray()
+        while len(received.partition(b"\r\n\r\n")[2]) < len(LARGE):
+            received += await asyncio.get_running_loop().sock_recv(connection, STEP_BYTES)
+            await asyncio.sleep(0)
+        assert received.partition(b"\r\n\r\n")[2] == LARGE[half:] + LARGE[:half]
+
+
+@on_both_loops
 async def test_a_client_that_leaves_ends_its_answer_in_peace_and_the_file_is_closed(file: Path) -> None:
     app = whole(file)
     async with listening(app) as address:

@@ -11,7 +11,6 @@ import errno
 import os
 import sys
 from collections.abc import Awaitable
-from contextlib import closing
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +35,8 @@ IS_OFFERED = sys.platform == "linux"
 
 _COPIED_INSTEAD = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 """What `sendfile` says of a file system that cannot take part."""
+
+_END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 _probe = bytearray(1)
 
@@ -65,6 +66,7 @@ class ZeroCopy:
     def __init__(self, app: ASGIApp, cycle: Cycle) -> None:
         self._app = app
         self._cycle = cycle
+        self._tells_when_empty = False
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer."""
@@ -81,14 +83,16 @@ class ZeroCopy:
             FileEndedError: the file ended before the piece did.
         """
         file: OpenFile = message["file"]
-        with closing(file):
+        try:
             if self._cycle.scope["method"] != "HEAD" and not self._is_left():
                 self._cycle.flush()
                 start, end = _piece(message, file.fileno())
                 self._check(end - start)
                 await self._give(file.fileno(), start, end)
+        finally:
+            file.close()
         if not message.get("more_body", False):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send(_END)
 
     def _check(self, count: int) -> None:
         cycle = self._cycle
@@ -104,11 +108,10 @@ class ZeroCopy:
         send, and never once it is closing, when another connection may have the same number.
         """
         transport = self._cycle.transport
-        if transport.get_write_buffer_size():
-            await asyncio.sleep(0)  # uvloop writes an answer's head at the end of the turn
-        transport.set_write_buffer_limits(high=0)  # from now on it tells when it has sent everything
         try:
-            await self._cycle.flow.drain()
+            if transport.get_write_buffer_size():  # what came before, from a client that does not take it
+                self._tell_when_empty()
+                await self._cycle.flow.drain()
             while offset < end and not self._is_left():
                 sent = await self._step(descriptor, offset, min(end - offset, STEP_BYTES))
                 offset += sent
@@ -116,8 +119,10 @@ class ZeroCopy:
                 if offset < end:
                     await self._turn()
         finally:
-            if not transport.is_closing():
-                transport.set_write_buffer_limits()
+            if self._tells_when_empty:
+                self._tells_when_empty = False
+                if not transport.is_closing():
+                    transport.set_write_buffer_limits()
 
     async def _step(self, descriptor: int, offset: int, count: int) -> int:
         """Send some of a piece, waiting for the disk alone; return how much it was, 0 when the client has left."""
@@ -135,9 +140,16 @@ class ZeroCopy:
             pinch = os.pread(descriptor, min(count - sent, PINCH_BYTES), offset + sent)
             if not pinch:
                 raise FileEndedError
+            self._tell_when_empty()
             transport.write(pinch)
             sent += len(pinch)
         return sent
+
+    def _tell_when_empty(self) -> None:
+        """From now on count the client as slow until the transport has sent everything, and not a few KiB less."""
+        if not self._tells_when_empty:
+            self._tells_when_empty = True
+            self._cycle.transport.set_write_buffer_limits(high=0)
 
     async def _turn(self) -> None:
         """Let all others have theirs, and wait until the client takes more."""

@@ -118,6 +118,12 @@ def test_a_header_selects_ranges_of_an_empty_object(header: str | None, selectio
     assert select_ranges(header, 0) == selection
 
 
+@pytest.mark.parametrize("size_bytes", [0, SIZE])
+@pytest.mark.parametrize("header", [header for header, _ in SELECTIONS.values() if header])
+def test_the_short_way_selects_what_the_long_way_does(header: str, size_bytes: int) -> None:
+    assert select_ranges(header, size_bytes) == select_ranges(header.upper(), size_bytes)  # nobody writes it so
+
+
 def test_content_range_counts_the_last_byte_in() -> None:
     assert ByteRange(0, 10).content_range(SIZE) == "bytes 0-9/1000"
 

@@ -7,8 +7,8 @@ one chunk at a time. Neither sends anything that was not planned (`plans`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, closing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Protocol, Self
 
@@ -18,12 +18,14 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from pet.rest_compat.leaving import while_connected
-from pet.rest_compat.plans import Answer, Representation, plan_answer, raw_shared_headers
+from pet.rest_compat.plans import Answer, Representation, plan_answer
 from pet.rest_compat.ranges import ByteRange
 from pet.zero_copy import ZERO_COPY, OpenFile
 
 ReadBytes = Callable[[int, int], AsyncIterator[bytes]]
 """Reads from a start up to an end (exclusive) in chunks; closing the iterator releases what it holds."""
+
+_OF_A_BODY = frozenset((b"content-length", b"transfer-encoding"))
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +57,9 @@ class BlobResponse(Response):
             raises fails the request.
     """
 
+    status_code = HTTPStatus.OK
+    background = None
+
     def __init__(
         self,
         representation: Representation,
@@ -63,13 +68,11 @@ class BlobResponse(Response):
         open_file: Callable[[], Awaitable[LentFile | None]] | None = None,
         on_first_byte: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self.status_code = HTTPStatus.OK
-        self.background = None
         self._representation = representation
         self._read = read
         self._open_file = open_file
         self._on_first_byte = on_first_byte
-        self.raw_headers = list(raw_shared_headers(representation))
+        self.raw_headers = [*representation.raw_headers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; return quietly when the client leaves before the end."""
@@ -79,8 +82,10 @@ class BlobResponse(Response):
             await send(self._start(answer))
             await send(_body(b"" if scope["method"] == "HEAD" else answer.ending, more_body=False))
         elif (file := await self._file_for(scope, request)) is not None:
-            with closing(file):
+            try:
                 await self._send_file(file, answer, scope, send)
+            finally:
+                file.close()
         else:
             await while_connected(receive, self._stream(answer, scope, send))
 
@@ -97,34 +102,35 @@ class BlobResponse(Response):
     async def _send_file(self, file: LentFile, answer: Answer, scope: Scope, send: Send) -> None:
         """Leave the bytes to the server, which notices by itself that the client leaves."""
         await self._begin(answer, send)
-        with self._breaks_logged(scope):
+        try:
             for part in answer.parts:
                 if part.preamble:
                     await send(_body(part.preamble, more_body=True))
                 more_body = bool(answer.ending) or part is not answer.parts[-1]
-                await send(_piece(file.again(), part.range, more_body=more_body))
+                await send(_piece(file.again() if more_body else file, part.range, more_body=more_body))
             if answer.ending:
                 await send(_body(answer.ending, more_body=False))
+        except Exception:
+            self._log_break(scope)
+            raise
 
     async def _stream(self, answer: Answer, scope: Scope, send: Send) -> None:
         async with aclosing(self._pieces(answer)) as pieces:
             first = await anext(pieces)
             await self._begin(answer, send)
-            with self._breaks_logged(scope):
+            try:
                 await _pump(first, pieces, send)
+            except Exception:
+                self._log_break(scope)
+                raise
 
     async def _begin(self, answer: Answer, send: Send) -> None:
         if self._on_first_byte is not None and answer.carries_first_byte:
             await self._on_first_byte()
         await send(self._start(answer))
 
-    @contextmanager
-    def _breaks_logged(self, scope: Scope) -> Iterator[None]:
-        try:
-            yield
-        except Exception:
-            _log.exception("media stream broken", path=scope["path"], etag=self._representation.etag)
-            raise
+    def _log_break(self, scope: Scope) -> None:
+        _log.exception("media stream broken", path=scope["path"], etag=self._representation.etag)
 
     async def _pieces(self, answer: Answer) -> AsyncGenerator[bytes, None]:
         for part in answer.parts:
@@ -138,7 +144,7 @@ class BlobResponse(Response):
 
     def _start(self, answer: Answer) -> Message:
         headers = answer.raw_headers(self.raw_headers)
-        return {"type": "http.response.start", "status": answer.status.value, "headers": headers}
+        return {"type": "http.response.start", "status": int(answer.status), "headers": headers}
 
 
 async def _pump(first: bytes, rest: AsyncIterator[bytes], send: Send) -> None:
@@ -186,7 +192,7 @@ async def _release(source: AsyncIterator[bytes]) -> None:
 
 def _has_body(request: Headers) -> bool:
     """Tell whether the request has a body, which GET gives no meaning: somebody has to read it."""
-    return any(
+    return not _OF_A_BODY.isdisjoint(dict(request.raw)) and any(
         name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in request.raw
     )
 

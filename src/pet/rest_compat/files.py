@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 import strawberry
 from starlette.requests import Request
@@ -29,6 +29,11 @@ PRIVATE = "private, no-cache"
 IMAGE = Bytes(("image/*",))
 AUDIO = Bytes(("audio/*",))
 ANY = Bytes(("audio/*", "image/*"))
+
+REMEMBERED = 256
+"""Objects whose header fields are kept, of some hundred bytes each, and of three thousand for the longest names."""
+
+_representation = lru_cache(REMEMBERED)(Representation)
 
 
 @Described("Get an avatar", "Avatars are for everyone.", query=shapes.FileQuery, answer=IMAGE, refused=(NotFound,))
@@ -183,7 +188,7 @@ def _bytes(
     is_replaceable: bool = False,
 ) -> Response:
     services = call.context.services
-    representation = Representation(
+    representation = _representation(
         size_bytes=file.size_bytes,
         content_type=file.mime_type,
         etag=f'"{file.file_id}"',

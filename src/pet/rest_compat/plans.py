@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import lru_cache, partial
+from functools import cached_property, partial
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -31,8 +32,9 @@ from pet.rest_compat.ranges import (
 RawField = tuple[bytes, bytes]
 """A header field as ASGI has it: its name, in lower case, and its value."""
 
-REMEMBERED = 256
-"""Objects whose header fields are kept, of some hundred bytes each, and of three thousand for the longest names."""
+# Python 3.11 takes half a microsecond to look a member up in its enumeration, and every range needs some of them.
+_PARTIAL_CONTENT, _NOT_MODIFIED = HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED
+_BAD_REQUEST = HTTPStatus.BAD_REQUEST
 
 # A stranger's file must not act on this origin when it is opened as a page; the browser's own player may still load it.
 _CONTENT_SECURITY_POLICY = "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
@@ -49,7 +51,7 @@ _UNSAFE_IN_FILE_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u2028-\u202e\u2066-\u
 _UNSAFE_IN_ASCII_FALLBACK = re.compile(r'[^ -~]|["%:*?<>|]')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Representation:
     """What is told of an object besides its bytes.
 
@@ -67,17 +69,22 @@ class Representation:
     attachment: bool = False
     is_replaceable: bool = False
 
+    @cached_property
+    def raw_headers(self) -> Sequence[RawField]:
+        """The fields of every answer, as an answer's head has them; made once, as a player asks for one track often."""
+        return tuple(
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in shared_headers(self).items()
+        )
 
-@dataclass(frozen=True, slots=True)
-class Part:
+
+class Part(NamedTuple):
     """One range of the body and the bytes that come before it."""
 
     preamble: bytes
     range: ByteRange
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is to be sent: the body is the parts, then `ending`."""
 
     status: HTTPStatus
@@ -93,13 +100,15 @@ class Answer:
 
     def raw_headers(self, shared: Iterable[RawField]) -> list[RawField]:
         """Return all fields of the answer's head: the shared ones and its own, which differ from answer to answer."""
-        if self.status is HTTPStatus.NOT_MODIFIED:
+        if self.status == _NOT_MODIFIED:
             return [*shared]
-        length = sum(len(part.preamble) + part.range.length for part in self.parts) + len(self.ending)
+        length = len(self.ending)
+        for preamble, wanted in self.parts:
+            length += len(preamble) + wanted.length
         fields = [*shared, (b"content-type", self.content_type.encode("latin-1")), (b"content-length", b"%d" % length)]
         if self.content_range:
             fields.append((b"content-range", self.content_range.encode("latin-1")))
-        if self.status < HTTPStatus.BAD_REQUEST:
+        if self.status < _BAD_REQUEST:
             return fields
         # A cache would serve the error in place of the file.
         return [*(field for field in fields if field[0] != b"cache-control"), (b"cache-control", b"no-store")]
@@ -107,8 +116,10 @@ class Answer:
 
 def plan_answer(representation: Representation, request: Headers, method: str) -> Answer:
     """Decide what a GET or HEAD is answered with, whoever sends it."""
-    if RAW_CONDITIONS.isdisjoint([name for name, _ in request.raw]):  # as nearly all requests are
-        return _selected(representation, _field(request, "Range") if method == "GET" else None)
+    fields = dict(request.raw)
+    if RAW_CONDITIONS.isdisjoint(fields):  # as nearly all requests are
+        has_range = method == "GET" and b"range" in fields
+        return _selected(representation, _field(request, "Range") if has_range else None)
     conditions = Conditions.read(partial(_field, request))
     validators = Validators(
         representation.etag, representation.last_modified, is_date_strong=not representation.is_replaceable
@@ -128,19 +139,18 @@ def plan_answer(representation: Representation, request: Headers, method: str) -
 def _selected(representation: Representation, range_header: str | None) -> Answer:
     size, content_type = representation.size_bytes, representation.content_type
     match select_ranges(range_header, size):
+        case PartialObject(ranges=(only,)):
+            return Answer(_PARTIAL_CONTENT, content_type, only.content_range(size), (Part(b"", only),))
+        case PartialObject(ranges=ranges):
+            # Random, so that a file's author cannot write the boundary into the file.
+            frame = frame_multipart(ranges, size, content_type, boundary=secrets.token_hex(16))
+            parts = [Part(preamble, wanted) for preamble, wanted in zip(frame.preambles, ranges, strict=True)]
+            return Answer(_PARTIAL_CONTENT, frame.content_type, parts=parts, ending=frame.ending)
         case UnsatisfiableRange():
             message = f"The requested range lies outside of the file, which has {size} bytes."
             return _refusal(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, message, f"bytes */{size}")
         case WholeObject():
             return Answer(HTTPStatus.OK, content_type, parts=[Part(b"", ByteRange(0, size))] if size else [])
-        case PartialObject(ranges=(only,)):
-            parts = [Part(b"", only)]
-            return Answer(HTTPStatus.PARTIAL_CONTENT, content_type, only.content_range(size), parts)
-        case PartialObject(ranges=ranges):
-            # Random, so that a file's author cannot write the boundary into the file.
-            frame = frame_multipart(ranges, size, content_type, boundary=secrets.token_hex(16))
-            parts = [Part(preamble, wanted) for preamble, wanted in zip(frame.preambles, ranges, strict=True)]
-            return Answer(HTTPStatus.PARTIAL_CONTENT, frame.content_type, parts=parts, ending=frame.ending)
 
 
 def _refusal(status: HTTPStatus, message: str, content_range: str = "") -> Answer:
@@ -166,13 +176,6 @@ def shared_headers(representation: Representation) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "cross-origin",
         "X-Content-Type-Options": "nosniff",
     }
-
-
-@lru_cache(maxsize=REMEMBERED)
-def raw_shared_headers(representation: Representation) -> Sequence[RawField]:
-    """Return the same as an answer's head has them; a player asks for one track many times."""
-    fields = shared_headers(representation).items()
-    return tuple((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields)
 
 
 def _content_disposition(file_name: str, *, attachment: bool) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_RANGES = 16
 """Players ask for one range and document viewers for a few; more are an attack (RFC 9110, section 17.15)."""
@@ -15,9 +16,11 @@ MAX_RANGES = 16
 # 40 digits exceed every size; the bound keeps int() cheap, which refuses more than 4,300 digits anyway.
 _RANGE_SPEC = re.compile(r"([0-9]{0,40})-([0-9]{0,40})")
 
+# What players send. Everything else takes the long way, and so does whatever of this cannot be had.
+_ONE_RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})")
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
+
+class ByteRange(NamedTuple):
     """The bytes from `start` up to `end` (exclusive)."""
 
     start: int
@@ -55,6 +58,8 @@ class UnsatisfiableRange:
 
 RangeSelection = WholeObject | PartialObject | UnsatisfiableRange
 
+_WHOLE = WholeObject()
+
 
 def select_ranges(header: str | None, size_bytes: int) -> RangeSelection:
     """Return what a `Range` header selects from an object.
@@ -63,15 +68,19 @@ def select_ranges(header: str | None, size_bytes: int) -> RangeSelection:
         header: the field's value, several lines joined by commas; None when the request has none.
         size_bytes: the object's size, 0 or more.
     """
-    specs = None if header is None else _parse_header(header)
+    if header is None:
+        return _WHOLE
+    if (only := _plain_range(header, size_bytes)) is not None:
+        return PartialObject((only,))
+    specs = _parse_header(header)
     if specs is None:
-        return WholeObject()
+        return _WHOLE
     ranges = [found for spec in specs if (found := spec.within(size_bytes)) is not None]
     if not ranges:
         return UnsatisfiableRange()
     if size_bytes == 0:
         # The last n bytes of nothing are satisfiable (section 14.1.2), but no Content-Range can tell of them.
-        return WholeObject()
+        return _WHOLE
     return PartialObject(_coalesce(ranges) if len(ranges) > 1 else tuple(ranges))
 
 
@@ -110,6 +119,16 @@ class _RangeSpec:
         if self.first >= size_bytes:
             return None
         return ByteRange(self.first, size_bytes if self.last is None else min(self.last + 1, size_bytes))
+
+
+def _plain_range(header: str, size_bytes: int) -> ByteRange | None:
+    """Return what a single range selects that has a start; None where it selects nothing, or is written otherwise."""
+    match = _ONE_RANGE.fullmatch(header)
+    if match is None:
+        return None
+    first, last = match.groups()
+    start, end = int(first), min(int(last) + 1, size_bytes) if last else size_bytes
+    return ByteRange(start, end) if start < end else None
 
 
 def _parse_header(header: str) -> list[_RangeSpec] | None:

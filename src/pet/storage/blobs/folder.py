@@ -104,6 +104,8 @@ class FolderBlobs:
 
     async def open_file(self, key: str) -> LentFile | None:
         """Lend the object's own file; NotFound when there is no such object."""
+        if (lent := self._open_files.lend_at_once(key)) is not None:
+            return lent
         with _translated():
             return await self._open_files.lend(checked(key))
 

@@ -20,6 +20,8 @@ IDLE_SECONDS = 60.0
 class LentFile:
     """An open file on loan: it stays open at least until it is closed here. Closing it twice does nothing."""
 
+    __slots__ = ("_descriptor", "_opened", "size_bytes")
+
     def __init__(self, opened: _Opened) -> None:
         opened.users += 1
         self._opened: _Opened | None = opened
@@ -64,10 +66,19 @@ class OpenFiles:
             FileNotFoundError: there is no such file.
             OSError: it cannot be opened.
         """
-        while (kept := self._kept.get(name)) is None or not kept.is_there():
-            self.forget(name)
+        while (lent := self.lend_at_once(name)) is None:
             # Who waits may leave: the file is kept for the next one, or has made room again before anyone looks.
             await asyncio.shield(self._opening.get(name) or self._start_opening(name))
+        return lent
+
+    def lend_at_once(self, name: str) -> LentFile | None:
+        """Lend a file that is open already; return None for any other."""
+        kept = self._kept.get(name)
+        if kept is None:
+            return None
+        if not kept.is_there():
+            self.forget(name)
+            return None
         kept.used_at = asyncio.get_running_loop().time()
         self._kept.move_to_end(name)
         return LentFile(kept)
