@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import random
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from av import FFmpegError
 
 from pet.domain.media import AudioFormat
+from pet.inspection import mpeg
 from pet.inspection.audio import read_stream
 from pet.inspection.facts import AudioStream
 from pet.inspection.worker import UnreadableError
@@ -74,6 +76,28 @@ def test_an_mp3_behind_two_tags_and_zeros_is_an_mp3() -> None:
 
 def test_an_mp3_that_begins_within_a_frame_is_an_mp3() -> None:
     assert stream_of(media_factory.mp3()[700:]).format is AudioFormat.MP3
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([b"\xff\xfb\x90"], id="constant"),
+        pytest.param([b"\xff\xfb\x90", b"\xff\xfb\x92", b"\xff\xfa\x93"], id="padded_and_with_checksums"),
+        pytest.param([b"\xff\xfb\x10", b"\xff\xfb\xe0", b"\xff\xfb\x92", b"\xff\xfb\x50"], id="variable"),
+        pytest.param([b"\xff\xfb\x90", b"\xff\xfb\x94", b"\xff\xf3\x90", b"\xff\xe3\x98"], id="other_rates"),
+    ],
+)
+@pytest.mark.parametrize("in_a_row", [1, 2, 700])
+def test_every_frame_counts_once_whatever_its_neighbours_are(headers: list[bytes], in_a_row: int) -> None:
+    sound, samples = bytearray(), Counter[int]()
+    for header in headers * (4200 // len(headers) // in_a_row):
+        length, samples_each, rate = mpeg._FRAMES[header]
+        sound += (header + b"\xff\xfb\x90" * length)[:length] * in_a_row
+        samples[rate] += 2 * samples_each * in_a_row
+
+    frames = mpeg.count_frames(io.BytesIO(sound + b"no sound" + sound), 0)
+
+    assert (frames.size_bytes, frames.samples) == (2 * len(sound), samples)
 
 
 def test_a_cut_wav_lasts_as_long_as_its_bytes() -> None:

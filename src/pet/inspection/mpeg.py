@@ -1,6 +1,7 @@
 """MPEG audio of layer III, frame by frame: the only way to a duration that holds without headers and with lying ones.
 
 Every frame's header tells its length, so counting is stepping: a few milliseconds for a song, a second for the longest.
+Frames of one kind in a row, as nearly all are, are stepped over by a regular expression, in half the time.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import BinaryIO
 
 from pet.domain.media import MIB
@@ -142,13 +144,14 @@ def _walked(file: BinaryIO, base: int) -> Frames:
     frames = Frames()
     counts = frames.samples
     known, size = _FRAMES.get, 0
-    hole = 0
+    hole = rate_before = 0
     while True:
         file.seek(base)
         block = file.read(MIB)
         offset, last = 0, len(block) - 3
         while offset < last:
-            frame = known(block[offset : offset + 3])
+            header = block[offset : offset + 3]
+            frame = known(header)
             if frame is None:
                 zeros_end = match.start() if (match := _NOT_ZERO.search(block, offset)) else len(block)
                 hole += zeros_end - offset
@@ -162,6 +165,10 @@ def _walked(file: BinaryIO, base: int) -> Frames:
                     offset = len(block)
                 continue
             length, samples, rate = frame
+            if rate == rate_before:
+                count, run_bytes = _run(block, offset, header)
+                length, samples = run_bytes or length, samples * (count or 1)
+            rate_before = rate
             counts[rate] = counts.get(rate, 0) + samples
             size += length
             offset += length
@@ -170,3 +177,31 @@ def _walked(file: BinaryIO, base: int) -> Frames:
         base += max(offset, 1)
     frames.size_bytes = size
     return frames
+
+
+def _run(block: bytes, offset: int, header: bytes) -> tuple[int, int]:
+    """Return how many frames of a header's kind follow each other from an offset on, and their bytes together.
+
+    A frame that the block ends in is none of them.
+    """
+    thirds = b"".join(_frame_like(header).findall(block, offset))
+    return len(thirds), sum(thirds.count(third) * _FRAMES[header[:2] + bytes((third,))][0] for third in set(thirds))
+
+
+@cache
+def _frame_like(header: bytes) -> re.Pattern[bytes]:
+    """Return what finds frames of a header's version and samples per second, one behind the other.
+
+    It captures the third byte of each, in which the length is; what is no such frame it takes whole, and captures
+    nothing. Lengths are tried one after the other: first the header's own, with and without padding.
+    """
+    _, samples, rate = _FRAMES[header]
+    thirds: dict[int, bytes] = {}
+    for known, (length, *kind) in _FRAMES.items():
+        if kind == [samples, rate] and known[1] == header[1]:
+            thirds[length] = thirds.get(length, b"") + known[2:]
+    own = header[2] >> 4
+    lengths = sorted(thirds, key=lambda length: thirds[length][0] >> 4 != own)
+    rests = b"|".join(b"[%s].{%d}" % (re.escape(thirds[length]), length - 3) for length in lengths)
+    seconds = re.escape(bytes((header[1] & ~1, header[1] | 1)))  # a checksum makes a frame no longer
+    return re.compile(rb"\xff[%s](?=(.))(?:%s)|.+" % (seconds, rests), re.DOTALL)

@@ -17,6 +17,7 @@ from pet.domain.errors import NotFound, Unavailable
 from pet.domain.media import MIB
 from pet.domain.times import utc_now
 from pet.storage.blobs import open_blobs
+from pet.storage.blobs.entries import LastingEntries
 from pet.storage.blobs.folder import READ_BYTES, FolderBlobs, _StagedFile, open_folder
 from tests.storage.blobs.test_open_files import held
 
@@ -181,7 +182,7 @@ async def test_a_write_that_was_cancelled_spoils_the_object(blobs: FolderBlobs, 
 
 
 async def test_a_thread_that_a_cancelled_task_left_behind_brings_nothing_back(root: Path) -> None:
-    staged = _StagedFile(root, "staging/late")
+    staged = _StagedFile(root, "staging/late", LastingEntries(root))
     await staged.discard()
     await staged.open()
     assert files(root) == []

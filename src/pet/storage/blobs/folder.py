@@ -24,6 +24,7 @@ from pet.domain.errors import NotFound, Service, Unavailable
 from pet.domain.ids import new_uuid7
 from pet.domain.media import MIB, STAGED_AT_MOST, ScratchFile, StagedBlob, StoredObject
 from pet.domain.times import utc_now
+from pet.storage.blobs.entries import LastingEntries
 from pet.storage.blobs.keys import STAGING, checked
 from pet.storage.blobs.open_files import LentFile, OpenFiles
 from pet.storage.blobs.scratch import scratch_file
@@ -73,6 +74,7 @@ class FolderBlobs:
         self._store = store
         self._root = root
         self._open_files = OpenFiles(root)
+        self._entries = LastingEntries(root)
 
     async def close(self) -> None:
         """Close what is open."""
@@ -112,7 +114,7 @@ class FolderBlobs:
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[StagedBlob]:
         """Open a temporary object; leaving the context removes what was not kept, whatever happened."""
-        staged = _StagedFile(self._root, f"{STAGING}/{new_uuid7()}")
+        staged = _StagedFile(self._root, f"{STAGING}/{new_uuid7()}", self._entries)
         try:
             await staged.open()
             yield staged
@@ -195,9 +197,10 @@ class _StagedFile:
     `_is_discarded` see to it that such a thread can neither write to a closed file nor bring a removed one back.
     """
 
-    def __init__(self, root: Path, name: str) -> None:
+    def __init__(self, root: Path, name: str, entries: LastingEntries) -> None:
         self.size_bytes = 0
         self._root = root
+        self._entries = entries
         self._path = root / name
         self._block: list[bytes] = []
         self._block_bytes = 0
@@ -271,15 +274,13 @@ class _StagedFile:
         with self._disk:
             file = self._opened()
             os.fsync(file.fileno())
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._entries.make_folder(target.parent)
             if self._kept is None:
                 self._path.replace(target)
             else:
                 self._copy(self._kept, target)
             self._kept = target
-            # Every folder on the way may be new; a new entry lasts only when its folder is synced.
-            for depth in range(len(target.relative_to(self._root).parts)):
-                _sync_folder(target.parents[depth])
+            self._entries.sync(target)
 
     def _copy(self, source: Path, target: Path) -> None:
         """Give the same bytes a second key: the temporary file itself went under the first."""
@@ -341,14 +342,6 @@ def _begin_writeback(file: BinaryIO, start: int) -> int:
     if sys.platform == "linux":
         os.posix_fadvise(file.fileno(), start, end - start, os.POSIX_FADV_DONTNEED)
     return end
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _folder(url_or_path: str) -> Path:
