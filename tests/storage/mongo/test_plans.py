@@ -104,7 +104,7 @@ def is_served(fields: list[str], where: Mapping[str, Any], sort: Mapping[str, in
     """Tell whether an index bounds a search, and gives its order."""
     tests = {field: set(test) if isinstance(test, Mapping) else {"$eq"} for field, test in where.items()}
     equal = {field for field, operators in tests.items() if operators <= {"$eq", "$in"}}
-    ranges = {field for field, operators in tests.items() if operators & {"$lt", "$lte", "$gt", "$gte", "$elemMatch"}}
+    ranges = {field for field, operators in tests.items() if operators & {"$lt", "$lte", "$gt", "$gte"}}
     prefix = 0
     while prefix < len(fields) and fields[prefix] in equal:
         prefix += 1
