@@ -92,7 +92,7 @@ def searches(command: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
                 )
                 yield join["from"], {join["foreignField"]: "", **first}, {}
             for owner, stages in pipelines:
-                yield owner, stages[0]["$match"], stages[1].get("$sort", {})
+                yield owner, stages[0]["$match"], next((each["$sort"] for each in stages if "$sort" in each), {})
         case "findAndModify":
             yield collection, command["query"], {}
         case "update" | "delete":
