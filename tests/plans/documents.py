@@ -1,8 +1,8 @@
 """What MongoDB is asked for by requests, and a large network of documents around one person.
 
-SecantusDB, which stands for MongoDB in tests, does not plan as MongoDB does: it sorts all that a range of an index holds.
-So the shape of each command is held against the declared indexes by MongoDB's rule, as in `tests/storage/mongo/`, and the
-answer is counted: what an index bounds and puts in order touches no more than it gives, where a page is cut off.
+SecantusDB, which stands for MongoDB in tests, plans otherwise: it sorts all that a range of an index holds. So the
+shape of each command is held against the declared indexes by MongoDB's rule, as in `tests/storage/mongo/`, and what it
+gives or changes is counted: what an index bounds and puts in order touches no more than that.
 """
 
 from __future__ import annotations

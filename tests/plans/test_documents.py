@@ -28,6 +28,21 @@ def is_costly(asked: Asked) -> bool:
     return reads_all or asked.has_no_index
 
 
+@pytest.mark.parametrize(
+    ("command", "is_seen"),
+    [
+        ({"find": "profiles", "filter": {"beginnings": "a"}, "sort": {"created_ms": -1, "_id": -1}}, False),
+        ({"find": "profiles", "filter": {"beginnings": "a"}, "sort": {"username": 1}}, True),
+        ({"find": "profiles", "filter": {"username": "ann"}}, True),
+        ({"find": "profiles", "filter": {}}, True),
+        ({"find": "profiles", "filter": {}, "limit": 1}, False),
+        ({"update": "outbox", "updates": [{"q": {"_id": "a"}}, {"q": {"name": "a"}}]}, True),
+    ],
+)
+def test_a_command_without_an_index_is_seen(command: dict[str, object], *, is_seen: bool) -> None:
+    assert Asked("a request", command, 0).has_no_index is is_seen
+
+
 @pytest.mark.parametrize("prepare", [MANY], indirect=True)
 async def test_every_command_of_every_request_finds_few_documents_by_an_index(
     start_service: StartService, monkeypatch: pytest.MonkeyPatch
