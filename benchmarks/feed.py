@@ -19,11 +19,10 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from benchmarks.measuring.comparing import Comparison, Goal, Measure, compare
 from benchmarks.measuring.databases import filled, postgres
 from benchmarks.measuring.network import Network
+from benchmarks.measuring.publishing import publish
 from benchmarks.measuring.topics import Plan, main
 from pet.app import Overrides, Parts, open_parts
-from pet.domain.events import TrackUploaded
-from pet.domain.files import FileType, MediaFile
-from pet.domain.ids import FileId, UserId, new_object_id, new_uuid7
+from pet.domain.ids import UserId, new_object_id, new_uuid7
 from pet.domain.times import to_milliseconds, utc_now
 from pet.domain.viewers import Role, Viewer
 from pet.settings import Settings
@@ -188,27 +187,7 @@ def merging(size: int) -> Case:
 def publishing(parts: Parts, size: int) -> Case:
     """Return what publishes a track of someone with so many followers, as far as the answer waits for it."""
     owner = UserId(numbered("c", size))
-
-    async def publish() -> None:
-        at, file_id = utc_now(), FileId(new_uuid7())
-        file = MediaFile(
-            object_id=new_object_id(),
-            file_id=file_id,
-            user_id=owner,
-            type=FileType.TRACK,
-            original_name="song.mp3",
-            file_name=f"{file_id}.mp3",
-            mime_type="audio/mpeg",
-            size_bytes=1,
-            format="mp3",
-            created_at=at,
-            updated_at=at,
-            duration_seconds=1.0,
-        )
-        event = TrackUploaded(user_id=owner, occurred_at=at, file_id=file_id)
-        await parts.delivery.deliver(await parts.engines.documents.files.add(file, event))
-
-    return publish
+    return lambda: publish(parts, owner)
 
 
 if __name__ == "__main__":

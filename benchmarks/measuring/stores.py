@@ -17,6 +17,7 @@ from pymongo.write_concern import WriteConcern
 from benchmarks.measuring import stars
 from benchmarks.measuring.stars import Record, Stars
 from pet.domain.texts import beginnings
+from pet.storage.mongo.names import EVERYONE, beginnings_of
 from pet.storage.sql.database import apply_migrations
 
 STEP = 20_000
@@ -64,6 +65,9 @@ def fill_mongo(url: str, size: Stars) -> None:
         for table, make in MAKERS.items():
             for some in _in_steps(_document(table, row) for row in make(size)):
                 database[COLLECTION[table]].insert_many(some, ordered=False)
+        counts = _counts(size).items()
+        for some in _in_steps({"_id": f"0 {beginning}", "people": people} for beginning, people in counts):
+            database["people_counts"].insert_many(some, ordered=False)
 
 
 def _tables(size: Stars) -> Iterator[tuple[str, Sequence[str], Iterable[tuple[Any, ...]]]]:
@@ -72,14 +76,20 @@ def _tables(size: Stars) -> Iterator[tuple[str, Sequence[str], Iterable[tuple[An
         first = next(rows)
         yield table, list(first), (tuple(row.values()) for row in chain([first], rows))
     yield "profile_name", ["beginning", "created_ms", "user_id"], _names(size)
-    counts = Counter(beginning for beginning, _, _ in _names(size)) + Counter({b"": size.people + 2})
-    yield "people_count", ["beginning", "part", "people"], ((found_by, 0, n) for found_by, n in counts.items())
+    counts = _counts(size).items()
+    yield "people_count", ["beginning", "part", "people"], ((found_by.encode(), 0, n) for found_by, n in counts)
 
 
 def _names(size: Stars) -> Iterator[tuple[bytes, int, str]]:
     for row in stars.profiles(size):
-        for beginning in sorted(beginnings([row["username"]])):
+        for beginning in beginnings_of(row["username"], None):
             yield beginning.encode(), row["created_ms"], row["user_id"]
+
+
+def _counts(size: Stars) -> Mapping[str, int]:
+    """Return how many people each beginning finds."""
+    names = (stars.username(number) for number in range(size.people + 2))
+    return Counter(beginning for name in names for beginning in (EVERYONE, *beginnings([name])))
 
 
 def _document(table: str, row: Record) -> dict[str, Any]:
@@ -94,7 +104,7 @@ def _profile(row: Record) -> dict[str, Any]:
     told = {name: row[name] for name in ("object_id", "username", "username_key", "role", "created_ms", "updated_ms")}
     stats = {name: row[name] for name in ("tracks", "followers", "following", "plays")}
     nothing = dict.fromkeys(("display_name", "bio", "location", "avatar_file_id", "cover_file_id"))
-    lists: dict[str, Any] = {"genres": [], "instruments": [], "words": [row["username"]]}
+    lists: dict[str, Any] = {"genres": [], "instruments": [], "beginnings": beginnings_of(row["username"], None)}
     return {
         **told,
         **nothing,

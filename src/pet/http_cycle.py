@@ -14,9 +14,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 USUAL_NAMES = frozenset(
     b"accept-ranges access-control-allow-origin access-control-expose-headers allow cache-control content-disposition"
-    b" content-encoding content-language content-length content-range content-security-policy content-type date etag"
-    b" last-modified link location ratelimit ratelimit-policy referrer-policy retry-after strict-transport-security"
-    b" vary www-authenticate x-accel-redirect x-content-type-options x-frame-options x-request-id".split()
+    b" content-encoding content-language content-length content-range content-security-policy content-type"
+    b" cross-origin-resource-policy date etag last-modified link location ratelimit ratelimit-policy"
+    b" referrer-policy retry-after strict-transport-security vary www-authenticate x-accel-redirect"
+    b" x-content-type-options x-frame-options x-request-id".split()
 )
 """Of these `content-length` alone says how a body is framed."""
 

@@ -1,6 +1,7 @@
-// What both peers of the REST topic share: the statement, and the documented shape of a profile.
+// What both peers of the REST topic share: the statement, and what is made of its row.
 
 import pg from "pg";
+import { shape } from "./profile_shape.js";
 
 export const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10 });
 
@@ -15,36 +16,5 @@ const SELECT = {
 
 export async function profileOf(userId) {
   const { rows } = await pool.query({ ...SELECT, values: [userId] });
-  return rows.length ? shape(rows[0]) : null;
-}
-
-function shape(row) {
-  return {
-    _id: row.object_id,
-    userId: row.user_id,
-    username: row.username,
-    displayName: row.display_name ?? undefined,
-    bio: row.bio ?? undefined,
-    avatarUrl: row.avatar_file_id ? `/media/avatar/${row.user_id}` : undefined,
-    coverImageUrl: row.cover_file_id ? `/media/file/${row.cover_file_id}` : undefined,
-    location: row.location ?? undefined,
-    genres: JSON.parse(row.genres),
-    instruments: JSON.parse(row.instruments),
-    socialLinks: {
-      youtube: row.youtube ?? undefined,
-      vk: row.vk ?? undefined,
-      telegram: row.telegram ?? undefined,
-    },
-    stats: {
-      tracksCount: Number(row.tracks),
-      followersCount: Number(row.followers),
-      followingCount: Number(row.following),
-      totalPlays: Number(row.plays),
-    },
-    preferences: { emailNotifications: true, showOnlineStatus: true, privateProfile: false },
-    role: row.role,
-    following: row.followed,
-    createdAt: new Date(Number(row.created_ms)).toISOString(),
-    updatedAt: new Date(Number(row.updated_ms)).toISOString(),
-  };
+  return rows.length ? shape(rows[0], rows[0].followed) : null;
 }

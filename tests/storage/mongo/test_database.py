@@ -202,6 +202,7 @@ async def test_a_transaction_reads_one_moment_and_commits_durably(
     listening = partial(AsyncMongoClient, event_listeners=[recorder])
     monkeypatch.setattr("pet.storage.mongo.connection.AsyncMongoClient", listening)
     async with open_database(f"{mongo_url}/database", timeout_seconds=10) as database:
+        recorder.commands.clear()
         await database.run(lambda mongo: mongo.delete(BlobReservationDocument, {}))
         await database.atomically(partial(note, key="kept"))
         await noted(database)

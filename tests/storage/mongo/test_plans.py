@@ -92,7 +92,7 @@ def searches(command: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
                 )
                 yield join["from"], {join["foreignField"]: "", **first}, {}
             for owner, stages in pipelines:
-                yield owner, stages[0]["$match"], stages[1].get("$sort", {})
+                yield owner, stages[0]["$match"], next((each["$sort"] for each in stages if "$sort" in each), {})
         case "findAndModify":
             yield collection, command["query"], {}
         case "update" | "delete":
@@ -104,7 +104,7 @@ def is_served(fields: list[str], where: Mapping[str, Any], sort: Mapping[str, in
     """Tell whether an index bounds a search, and gives its order."""
     tests = {field: set(test) if isinstance(test, Mapping) else {"$eq"} for field, test in where.items()}
     equal = {field for field, operators in tests.items() if operators <= {"$eq", "$in"}}
-    ranges = {field for field, operators in tests.items() if operators & {"$lt", "$lte", "$gt", "$gte", "$elemMatch"}}
+    ranges = {field for field, operators in tests.items() if operators & {"$lt", "$lte", "$gt", "$gte"}}
     prefix = 0
     while prefix < len(fields) and fields[prefix] in equal:
         prefix += 1

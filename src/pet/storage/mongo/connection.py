@@ -14,9 +14,11 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
+from pet.domain.errors import Unavailable
 from pet.storage.mongo.database import COMMITTED, DURABLE, Database, Row
 from pet.storage.mongo.diagnosis import NEEDS_A_REPLICA_SET, reason_of, unreachable
 from pet.storage.mongo.documents import DOCUMENTS
+from pet.storage.mongo.names import name_everyone
 from pet.storage.opening import CannotOpen
 
 MAX_CONNECTIONS = 50
@@ -45,9 +47,22 @@ async def open_database(url: str, *, timeout_seconds: float) -> AsyncIterator[Da
         collections = {document: document.get_pymongo_collection() for document in DOCUMENTS}
         database = Database.over(client, collections, timeout_seconds=timeout_seconds)
         try:
+            await _upgrade(database)
             yield database
         finally:
             await database.settled()
+
+
+async def _upgrade(database: Database) -> None:
+    """Bring the documents that an earlier version has made to what this one needs.
+
+    Raises:
+        CannotOpen: the engine went away meanwhile, or takes too long.
+    """
+    try:
+        await name_everyone(database)
+    except Unavailable as error:
+        raise _cannot("the profiles of an earlier version could not be counted; the next start goes on") from error
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pymongo
 from beanie import Document
-from pymongo import AsyncMongoClient, ReturnDocument
+from pymongo import AsyncMongoClient, ReturnDocument, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import (
@@ -115,12 +115,8 @@ class Operations:
         Raises:
             DuplicateKeyError: a unique index refuses one of them.
         """
-        try:
+        with _doubles_told():
             await self._collections[of].insert_many(_storable(rows), session=self._session)
-        except BulkWriteError as error:
-            if all(each["code"] == DUPLICATE_KEY for each in error.details["writeErrors"]):
-                raise DuplicateKeyError("one of the documents is there already") from error
-            raise
 
     async def insert_new(self, of: type[Document], row: Row) -> bool:
         """Insert one document unless its `_id` is there; tell whether it was inserted.
@@ -149,6 +145,19 @@ class Operations:
         """Change every document that meets a condition; return how many there were."""
         result = await self._collections[of].update_many(_storable(where), _storable(change), session=self._session)
         return result.matched_count
+
+    async def change_each(self, of: type[Document], changes: Mapping[str, Change], *, upsert: bool = False) -> None:
+        """Change documents in one round trip, each in its own way.
+
+        Args:
+            changes: by `_id`, in the order in which they are made.
+
+        Raises:
+            DuplicateKeyError: another transaction has made one of them at the same time, or a unique index refuses it.
+        """
+        updates = [UpdateOne({"_id": key}, _storable(change), upsert=upsert) for key, change in changes.items()]
+        with _doubles_told():
+            await self._collections[of].bulk_write(updates, session=self._session)
 
     async def take(self, of: type[Document], where: Filter) -> Row | None:
         """Delete one document and return it, None when there was none."""
@@ -355,6 +364,17 @@ async def _commit(session: AsyncClientSession) -> None:
                 raise
         else:
             return
+
+
+@contextmanager
+def _doubles_told() -> Iterator[None]:
+    """Raise for many documents what is raised for one: DuplicateKeyError where a unique index refuses any."""
+    try:
+        yield
+    except BulkWriteError as error:
+        if all(each["code"] == DUPLICATE_KEY for each in error.details["writeErrors"]):
+            raise DuplicateKeyError("one of the documents is there already") from error
+        raise
 
 
 def _storable(value: Any) -> Any:

@@ -51,7 +51,7 @@ class StatsPart(BaseModel):
 
 
 class ProfileDocument(Document):
-    """A profile with its counters; `words` are those by whose beginnings it is found."""
+    """A profile with its counters; it is found by its `beginnings`, as `names.py` tells."""
 
     id: str  # type: ignore[assignment]
     object_id: str
@@ -68,7 +68,7 @@ class ProfileDocument(Document):
     stats: StatsPart
     avatar_file_id: str | None
     cover_file_id: str | None
-    words: list[str]
+    beginnings: list[str]
     created_ms: int
     updated_ms: int
     locks: int
@@ -81,8 +81,21 @@ class ProfileDocument(Document):
             _index("profile_object_id", "object_id", unique=True),
             _index("profile_username", "username_key", unique=True),
             _index("profile_by_age", "created_ms", "_id"),
-            _index("profile_by_word", "words"),
+            _index("profile_by_beginning", "beginnings", "created_ms", "_id"),
         ]
+
+
+class PeopleCountDocument(Document):
+    """How many people a beginning finds, in parts that are added up; `_id` is the part and the beginning."""
+
+    id: str  # type: ignore[assignment]
+    people: int
+
+    class Settings:
+        """The collection; it is looked up by key alone."""
+
+        name = "people_counts"
+        indexes: ClassVar[list[IndexModel]] = []
 
 
 class FileDocument(Document):
@@ -303,6 +316,7 @@ class AppliedEventDocument(Document):
 
 DOCUMENTS: tuple[type[Document], ...] = (
     ProfileDocument,
+    PeopleCountDocument,
     FileDocument,
     BlobReservationDocument,
     WaveformDocument,

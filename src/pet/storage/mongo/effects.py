@@ -41,6 +41,7 @@ from pet.storage.mongo.documents import (
     ProfileUpdateDocument,
 )
 from pet.storage.mongo.lists import OLDEST_FIRST, up_to
+from pet.storage.mongo.names import count_out
 from pet.storage.mongo.news import announce, newest_of, spread_some
 from pet.storage.mongo.profiles import insert_profile
 from pet.storage.mongo.waveforms import want
@@ -206,7 +207,9 @@ async def _is_purged(mongo: Operations, user_id: str, at_ms: int) -> bool:
 async def _remove_profile(mongo: Operations, user_id: str, at_ms: int) -> None:
     change = {"$set": {"applied_ms": at_ms, "is_purged": True}, **LOCK}
     await mongo.replace(AppliedEventDocument, {"_id": user_id}, change, upsert=True)
-    await mongo.delete(ProfileDocument, {"_id": user_id})
+    profile = await mongo.take(ProfileDocument, {"_id": user_id})
+    if profile:
+        await count_out(mongo, user_id, profile["beginnings"])
 
 
 async def _remove_follows(mongo: Operations, user_id: str) -> bool:

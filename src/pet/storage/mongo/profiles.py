@@ -15,7 +15,7 @@ from pet.domain.paging import Page, Position
 from pet.domain.plain_profiles import PlainPerson, PlainProfile
 from pet.domain.profiles import Edit, Preferences, Profile, SocialLinks
 from pet.domain.stats import Stats
-from pet.domain.texts import identity_key, search_words
+from pet.domain.texts import identity_key
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Role
 from pet.storage.coalescing import Coalescing
@@ -24,17 +24,17 @@ from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import LOCK, FileDocument, ProfileDocument, fields_of
 from pet.storage.mongo.follows import followed_by
 from pet.storage.mongo.lists import NEWEST_FIRST, older_than
+from pet.storage.mongo.names import EVERYONE, beginnings_of, count_in, people_found_by, recount
 
-_SHOWN = fields_of(ProfileDocument, without=("username_key", "words", "locks"))
+_SHOWN = fields_of(ProfileDocument, without=("username_key", "beginnings", "locks"))
+_EDITED = {**_SHOWN, "beginnings": 1}
+
 PEOPLE = 100
 """Of one read that also lists whom they follow, who may be many."""
 
-_LAST_CHARACTER = "\U0010ffff"
-"""Stands in no word and sorts after every other character, so that a prefix becomes a range of the index."""
-
 
 class MongoProfiles:
-    """Keeps profiles in the collection `profiles`."""
+    """Keeps profiles in the collection `profiles`, and their names as `names.py` tells."""
 
     def __init__(self, database: Database) -> None:
         self._db = database.speaking_for(Service.USER)
@@ -90,21 +90,29 @@ class MongoProfiles:
         self, *, after: Position | None, limit: int, search: str | None = None, exclude: UserId | None = None
     ) -> Page[PlainProfile]:
         """See `Profiles.plain_page`."""
-        where = {**_filter(search, exclude), **older_than(after)}
-        rows = await self._db.run(
-            lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit + 1)
-        )
+        found = {"beginnings": search} if search else {}
+        rows = await self._newest({**found, **_others(exclude), **older_than(after)}, limit + 1)
         return Page.cut([_plain(row) for row in rows], limit)
+
+    async def _newest(self, where: Row, limit: int) -> Sequence[Row]:
+        return await self._db.run(
+            lambda mongo: mongo.rows(ProfileDocument, where, fields=_SHOWN, sort=NEWEST_FIRST, limit=limit)
+        )
 
     async def count(self, *, search: str | None = None, exclude: UserId | None = None) -> int:
         """See `Profiles.count`."""
-        return await self._db.run(lambda mongo: mongo.count(ProfileDocument, _filter(search, exclude)))
+        counted = await self._db.run(lambda mongo: people_found_by(mongo, search or EVERYONE))
+        return counted - 1 if exclude and await self._is_found(exclude, search) else counted
+
+    async def _is_found(self, user_id: UserId, search: str | None) -> bool:
+        where = {"_id": user_id, **({"beginnings": search} if search else {})}
+        return await self._db.run(lambda mongo: mongo.row(ProfileDocument, where, fields={"_id": 1})) is not None
 
     async def edit(self, user_id: UserId, edit: Edit) -> tuple[Profile, Sequence[Event]]:
         """See `Profiles.edit`."""
 
         async def work(mongo: Operations) -> tuple[Profile, Sequence[Event]]:
-            row = await mongo.row(ProfileDocument, {"_id": user_id}, fields=_SHOWN)
+            row = await mongo.row(ProfileDocument, {"_id": user_id}, fields=_EDITED)
             if row is None:
                 raise NotFound("User not found")
             before = _from_row(row)
@@ -112,8 +120,8 @@ class MongoProfiles:
             if after.cover_file_id and after.cover_file_id != before.cover_file_id:
                 await _require_image(mongo, after)
             if events:
-                await mongo.update(ProfileDocument, {"_id": user_id}, {"$set": _editable(after, before)})
                 await store_events(mongo, events)
+                await _write(mongo, row, after)
             return after, events
 
         return await self._db.atomically(work)
@@ -126,7 +134,8 @@ async def _require_image(mongo: Operations, profile: Profile) -> None:
 
 
 async def insert_profile(mongo: Operations, profile: Profile) -> None:
-    """Insert a profile and the words that find it, unless it is there."""
+    """Insert a profile that is found by its name, unless it is there."""
+    found_by = beginnings_of(profile.username, profile.display_name)
     identity = {
         "_id": profile.user_id,
         "object_id": profile.object_id,
@@ -137,21 +146,28 @@ async def insert_profile(mongo: Operations, profile: Profile) -> None:
         "created_ms": to_milliseconds(profile.created_at),
         "stats": asdict(Stats()),
         "locks": 0,
+        "beginnings": found_by,
     }
-    await mongo.insert_new(ProfileDocument, identity | _editable(profile, profile))
+    if await mongo.insert_new(ProfileDocument, identity | _editable(profile)):
+        await count_in(mongo, profile.user_id, found_by)
 
 
-def _filter(search: str | None, exclude: UserId | None) -> Row:
-    where: Row = {}
-    if search:  # one and the same word must lie in the whole range
-        where["words"] = {"$elemMatch": {"$gte": search, "$lt": search + _LAST_CHARACTER}}
-    if exclude:
-        where["_id"] = {"$ne": exclude}
-    return where
+async def _write(mongo: Operations, before: Row, after: Profile) -> None:
+    """Write what an edit has changed; the username is that of before, which no edit changes."""
+    change = _editable(after)
+    is_renamed = after.display_name != before["display_name"]
+    if is_renamed:
+        change["beginnings"] = beginnings_of(before["username"], after.display_name)
+    await mongo.update(ProfileDocument, {"_id": before["_id"]}, {"$set": change})
+    if is_renamed:
+        await recount(mongo, before["_id"], before=before["beginnings"], after=change["beginnings"])
 
 
-def _editable(profile: Profile, named: Profile) -> Row:
-    """Return what an edit may change; the username among the words is that of `named`, which no edit changes."""
+def _others(exclude: UserId | None) -> Row:
+    return {"_id": {"$ne": exclude}} if exclude else {}
+
+
+def _editable(profile: Profile) -> Row:
     return {
         "display_name": profile.display_name,
         "bio": profile.bio,
@@ -161,7 +177,6 @@ def _editable(profile: Profile, named: Profile) -> Row:
         "social_links": asdict(profile.social_links),
         "preferences": asdict(profile.preferences),
         "cover_file_id": profile.cover_file_id,
-        "words": sorted(search_words(named.username, profile.display_name)),
         "updated_ms": to_milliseconds(profile.updated_at),
     }
 
