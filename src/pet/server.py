@@ -31,6 +31,10 @@ MAX_WEBSOCKET_MESSAGE = 1024 * 1024
 PING_SECONDS = 20.0
 """Between two pings of a WebSocket, and the time that a client has to answer."""
 
+COLLECTIONS = (10_000, 20, 50)
+"""How much may have been made before the collector looks for cycles: with its usual 700 objects it looks once for a few
+requests, a twentieth of whose time that takes, and what is there for their sake alone is gone soon without it."""
+
 BACKLOG = 2048
 OPEN_FILES = 65_536
 
@@ -102,6 +106,7 @@ async def _serve(
         # What is there by now stays. The collector of cycles need not look through it again and again: that takes some
         # 60 ms, and nobody is answered meanwhile.
         gc.freeze()
+        gc.set_threshold(*COLLECTIONS)
         when_ready()
         await _Server(config, crowd, state or {}).serve(sockets=list(listeners))
 

@@ -29,7 +29,7 @@ from pet.domain.follows import FollowState
 from pet.domain.ids import SessionId, UserId, new_uuid7
 from pet.domain.stats import Stats
 from pet.domain.viewers import Role, Viewer
-from pet.storage.mongo.database import Operations
+from pet.storage.mongo.operations import Operations
 from pet.storage.sql.database import Database, Statements
 
 PAUSE_SECONDS = 0.004

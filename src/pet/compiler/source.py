@@ -139,7 +139,11 @@ class _Writer:
             members = {member.name: value.kind.coerce_output_value(member) for member in enum}
             kind = self._name("k", enum)
             return f"{self._name('n', members)}[{x}._name_] if type({x}) is {kind} else {check}"
-        return f"None if {x} is None else {check}" if value.is_nullable else check
+        checked = f"None if {x} is None else {check}" if value.is_nullable else check
+        if not value.python_types:
+            return checked
+        written = f"{self._name('n', value.kind.coerce_output_value)}({x})"
+        return f"y if type({x}) in {self._name('k', value.python_types)} and type(y := {written}) is str else {checked}"
 
     def _function(self, prefix: str, *lines: str) -> str:
         name = f"{prefix}{len(self.lines)}"

@@ -27,7 +27,7 @@ from pet.schema.profile_parts import (
     SocialLinks,
     StatsAudit,
 )
-from pet.schema.scalars import global_id, tags
+from pet.schema.scalars import global_id, read_tags
 
 _PEOPLE = "profiles"
 
@@ -107,11 +107,11 @@ class Profile(Node):
 
     @strawberry.field(description="At most 20 genres, in the person's own order.")
     def genres(self) -> list[str]:
-        return tags(self.view.profile.genres)
+        return read_tags(self.view.profile.genres)
 
     @strawberry.field(description="At most 20 instruments, in the person's own order.")
     def instruments(self) -> list[str]:
-        return tags(self.view.profile.instruments)
+        return read_tags(self.view.profile.instruments)
 
     @strawberry.field(description="Links to other networks.")
     def social_links(self) -> SocialLinks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NewType
@@ -59,11 +60,8 @@ def write_moment(moment: datetime | int) -> str:
     return write_time(moment) if isinstance(moment, datetime) else write_milliseconds(moment)
 
 
-def tags(text: str) -> list[str]:
-    """Read the JSON array as which a profile's tags are kept."""
-    found: list[str] = orjson.loads(text)
-    return found
-
+read_tags: Callable[[str], list[str]] = orjson.loads
+"""Reads the JSON array as which a profile's tags are kept."""
 
 Upload = NewType("Upload", ArrivedFile)
 

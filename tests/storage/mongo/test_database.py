@@ -18,8 +18,9 @@ from tests.storage.mongo.test_plans import Recorder
 
 from pet.domain.errors import Service, Unavailable
 from pet.storage.mongo.connection import open_database
-from pet.storage.mongo.database import Database, Operations
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.documents import LOCK, BlobReservationDocument
+from pet.storage.mongo.operations import Operations
 
 TIMEOUT = 0.5
 

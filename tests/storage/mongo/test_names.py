@@ -11,8 +11,9 @@ from pymongo import MongoClient
 from pet.domain.ids import UserId, new_object_id, new_uuid7
 from pet.storage.mongo import names
 from pet.storage.mongo.connection import open_database
-from pet.storage.mongo.database import Database, Operations, Row
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.documents import PeopleCountDocument, ProfileDocument
+from pet.storage.mongo.operations import Operations, Row
 from pet.storage.mongo.profiles import MongoProfiles
 from pet.storage.opening import CannotOpen
 

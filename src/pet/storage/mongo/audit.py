@@ -15,7 +15,7 @@ from pet.domain.files import FileType
 from pet.domain.follows import FollowState
 from pet.domain.ids import EventId, FileId, UserId
 from pet.domain.stats import Stats
-from pet.storage.mongo.database import Database, Filter, Operations
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.delivery import to_event
 from pet.storage.mongo.documents import (
     AppliedEventDocument,
@@ -25,6 +25,7 @@ from pet.storage.mongo.documents import (
     PlayLedgerDocument,
     ProfileDocument,
 )
+from pet.storage.mongo.operations import Filter, Operations
 
 _FOLLOWING = FollowState.FOLLOWING.value
 

@@ -15,10 +15,11 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from pet.domain.errors import Unavailable
-from pet.storage.mongo.database import COMMITTED, DURABLE, Database, Row
+from pet.storage.mongo.database import COMMITTED, DURABLE, Database
 from pet.storage.mongo.diagnosis import NEEDS_A_REPLICA_SET, reason_of, unreachable
 from pet.storage.mongo.documents import DOCUMENTS
 from pet.storage.mongo.names import name_everyone
+from pet.storage.mongo.operations import Row
 from pet.storage.opening import CannotOpen
 
 MAX_CONNECTIONS = 50

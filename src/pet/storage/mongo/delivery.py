@@ -12,8 +12,9 @@ from pet.domain.ids import EventId, UserId, new_uuid7
 from pet.domain.outbox import BORN_HELD, Backlog, Stored
 from pet.domain.paging import Position
 from pet.domain.times import Clock, from_milliseconds, to_milliseconds
-from pet.storage.mongo.database import Change, Database, Filter, Operations, Row
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.documents import OutboxDocument
+from pet.storage.mongo.operations import Change, Filter, Operations, Row
 
 _UNDELIVERED: Filter = {"delivered_ms": None}
 _WAITS: Filter = {"delivered_ms": None, "parked_ms": None}

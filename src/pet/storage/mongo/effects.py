@@ -28,7 +28,7 @@ from pet.domain.ids import UserId, new_object_id
 from pet.domain.profiles import Profile
 from pet.domain.texts import identity_key
 from pet.domain.times import Clock, to_milliseconds
-from pet.storage.mongo.database import STEP, Database, Operations
+from pet.storage.mongo.database import STEP, Database
 from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import (
     LOCK,
@@ -43,6 +43,7 @@ from pet.storage.mongo.documents import (
 from pet.storage.mongo.lists import OLDEST_FIRST, up_to
 from pet.storage.mongo.names import count_out
 from pet.storage.mongo.news import announce, newest_of, spread_some
+from pet.storage.mongo.operations import Operations
 from pet.storage.mongo.profiles import insert_profile
 from pet.storage.mongo.waveforms import want
 

@@ -10,8 +10,8 @@ from pymongo import AsyncMongoClient
 from pet.domain.times import utc_now
 from pet.storage.findings import Finding, clock_finding, fine, warning
 from pet.storage.mongo.connection import connected, lacking, told
-from pet.storage.mongo.database import Row
 from pet.storage.mongo.documents import DOCUMENTS
+from pet.storage.mongo.operations import Row
 
 OLDEST_MONGODB = 6
 """The oldest major version that PET is written for."""

@@ -15,10 +15,11 @@ from pet.domain.paging import Page, Position
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Viewer
 from pet.domain.visibility import may_see_whole_feed
-from pet.storage.mongo.database import Database, Filter, Operations, Row
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.documents import ActivityDocument, FollowDocument, ProfileDocument, RisingDocument
 from pet.storage.mongo.lists import NEWEST_FIRST, older_than, up_to
 from pet.storage.mongo.news import FOLLOWING
+from pet.storage.mongo.operations import Filter, Operations, Row
 
 FIRST_LOOK, NEXT_LOOKS = 22, 100
 """Authors whose activities are looked at together. The first look is enough for a first page: what is newest comes from

@@ -14,7 +14,7 @@ from pet.domain.ids import FileId, UserId
 from pet.domain.paging import Page, Position
 from pet.domain.times import to_milliseconds
 from pet.storage.coalescing import Coalescing
-from pet.storage.mongo.database import Database, Filter, Operations, Row
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import (
     LOCK,
@@ -24,6 +24,7 @@ from pet.storage.mongo.documents import (
     WaveformDocument,
 )
 from pet.storage.mongo.lists import pages_of_each
+from pet.storage.mongo.operations import Filter, Operations, Row
 from pet.storage.rows import file_of, file_values
 
 _LISTS = {

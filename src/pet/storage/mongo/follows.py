@@ -13,11 +13,12 @@ from pet.domain.follows import UNDER_FOLLOWERS_CONTROL, Follow, FollowList, Foll
 from pet.domain.ids import UserId
 from pet.domain.paging import Page, Position
 from pet.storage.coalescing import Coalescing
-from pet.storage.mongo.database import Database, Operations, Row
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.delivery import store_event, store_events
 from pet.storage.mongo.documents import LOCK, FollowDocument, ProfileDocument
 from pet.storage.mongo.lists import pages_of_each
 from pet.storage.mongo.news import newest_of
+from pet.storage.mongo.operations import Operations, Row
 from pet.storage.rows import follow_of, follow_values
 
 _LISTS = {

@@ -10,7 +10,7 @@ from beanie import Document
 
 from pet.domain.paging import Position
 from pet.domain.times import to_milliseconds
-from pet.storage.mongo.database import Filter, Operations, Row
+from pet.storage.mongo.operations import Filter, Operations, Row
 
 NEWEST_FIRST = {"created_ms": -1, "_id": -1}
 OLDEST_FIRST = {"created_ms": 1, "_id": 1}

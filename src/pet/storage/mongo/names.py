@@ -15,8 +15,9 @@ from collections.abc import Collection, Mapping
 from zlib import crc32
 
 from pet.domain.texts import beginnings, search_words
-from pet.storage.mongo.database import Database, Operations
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.documents import PeopleCountDocument, ProfileDocument
+from pet.storage.mongo.operations import Operations
 
 PARTS = 16
 EVERYONE = ""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pet.domain.feed import Action
 from pet.domain.follows import FollowState
 from pet.domain.ids import new_object_id
-from pet.storage.mongo.database import STEP, Operations, Row
+from pet.storage.mongo.database import STEP
 from pet.storage.mongo.documents import LOCK, ActivityDocument, FollowDocument, ProfileDocument, RisingDocument
 from pet.storage.mongo.lists import NEWEST_FIRST, OLDEST_FIRST, newer_than
+from pet.storage.mongo.operations import Operations, Row
 
 TOLD_AT_ONCE = 500
 """Followers who are told in the transaction of the activity itself: some milliseconds."""

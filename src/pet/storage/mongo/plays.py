@@ -8,9 +8,10 @@ from pet.domain.errors import Service
 from pet.domain.events import Event
 from pet.domain.ids import FileId, UserId
 from pet.domain.times import to_milliseconds
-from pet.storage.mongo.database import Database, Operations
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.delivery import store_event
 from pet.storage.mongo.documents import PlayDocument, PlayLedgerDocument
+from pet.storage.mongo.operations import Operations
 
 DAY_MS = 24 * 60 * 60 * 1000
 

@@ -19,12 +19,13 @@ from pet.domain.texts import identity_key
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.viewers import Role
 from pet.storage.coalescing import Coalescing
-from pet.storage.mongo.database import Database, Operations, Row
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.delivery import store_events
 from pet.storage.mongo.documents import LOCK, FileDocument, ProfileDocument, fields_of
 from pet.storage.mongo.follows import followed_by
 from pet.storage.mongo.lists import NEWEST_FIRST, older_than
 from pet.storage.mongo.names import EVERYONE, beginnings_of, count_in, people_found_by, recount
+from pet.storage.mongo.operations import Operations, Row
 
 _SHOWN = fields_of(ProfileDocument, without=("username_key", "beginnings", "locks"))
 _EDITED = {**_SHOWN, "beginnings": 1}

@@ -10,8 +10,9 @@ from pet.domain.files import FileType
 from pet.domain.ids import FileId
 from pet.domain.times import from_milliseconds, to_milliseconds
 from pet.domain.waveforms import Claim, Processing, Waveform
-from pet.storage.mongo.database import Database, Filter, Operations, Row
+from pet.storage.mongo.database import Database
 from pet.storage.mongo.documents import LOCK, FileDocument, WaveformDocument
+from pet.storage.mongo.operations import Filter, Operations, Row
 
 
 class MongoWaveforms:
