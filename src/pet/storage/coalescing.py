@@ -103,9 +103,8 @@ class Coalescing(Generic[K, V]):
             if isinstance(error, Unavailable):
                 self._refuse_who_waited_long(error)
             _refuse(callers, error)
-        except BaseException:
-            for caller in callers:
-                caller.found.cancel()
+        except BaseException as error:
+            _refuse(callers, error)
             raise
         else:
             for caller in callers:
@@ -121,7 +120,7 @@ class Coalescing(Generic[K, V]):
             _refuse([self._waiting.popleft()], error)
 
 
-def _refuse(callers: Sequence[_Caller[K, V]], error: Exception) -> None:
+def _refuse(callers: Sequence[_Caller[K, V]], error: BaseException) -> None:
     for caller in callers:
         if not caller.found.done():
             caller.found.set_exception(error)
