@@ -20,9 +20,12 @@ AT_MOST = 600
 COUNTS_ALL = "audit"
 """It counts again, in the background, what every counter of some profiles counts."""
 
-READ_ALL = {
-    "SELECT follower_id, following_id FROM follow": "A legacy profile names all whom one follows, as documented.",
-}
+READ_ALL = (
+    "SELECT follower_id, following_id FROM follow",
+    "SELECT user_id, (SELECT coalesce(json_group_array(following_id)",
+    "SELECT username_key, (SELECT coalesce(json_group_array(following_id)",
+)
+"""A legacy profile names all whom one follows, as documented."""
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +35,7 @@ def _nothing_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_costly(look: Look) -> bool:
-    if look.request == COUNTS_ALL or look.statement.startswith(tuple(READ_ALL)):
+    if look.request == COUNTS_ALL or look.statement.startswith(READ_ALL):
         return False
     return look.touched > AT_MOST or reads_a_whole_table(look)
 

@@ -242,7 +242,7 @@ async def test_a_failure_that_nobody_foresaw_has_a_close_code(
     async def fail(*_: object) -> None:
         raise RuntimeError("secret text")
 
-    monkeypatch.setattr("pet.schema.endpoint.Context.identify", fail)
+    monkeypatch.setattr("pet.schema.endpoint.Context.open", fail)
     async with talking(live) as socket:
         await socket.wait_closed()
         assert (socket.close_code, socket.close_reason) == (1011, "Something went wrong on our side.")
