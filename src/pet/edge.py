@@ -76,18 +76,16 @@ class Edge:
         self._trusted = tuple(trusted_proxies)
         self._max_body = max_body
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         fields = _fields(scope)
         if scope["type"] == "websocket":
-            await self._talk(scope, fields, receive, self._safe.adding_to(send))
-        elif b"origin" in fields:
-            await self._cors(scope, receive, self._safe.adding_to(send))
-        else:
-            await self._serve(scope, fields, receive, _Answer(send, self._safe, varies=True))
+            return self._talk(scope, fields, receive, self._safe.adding_to(send))
+        if b"origin" in fields:
+            return self._cors(scope, receive, self._safe.adding_to(send))
+        return self._serve(scope, fields, receive, _Answer(send, self._safe, varies=True))
 
     async def _serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._serve(scope, _fields(scope), receive, _Answer(send, self._safe, varies=False))

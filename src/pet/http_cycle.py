@@ -37,6 +37,8 @@ class Cycle(RequestResponseCycle):
     async def send(self, message: ASGISendEvent) -> None:
         """Take a message of the answer."""
         if self._head:
+            if self._end(message):
+                return
             message = self._with_head(message)
         elif message["type"] == "http.response.start" and self._begin(message):
             return
@@ -74,6 +76,22 @@ class Cycle(RequestResponseCycle):
         self._head = head
         if length is None or self.expected_content_length > SMALL_BYTES:
             self.flush()
+        return True
+
+    def _end(self, message: Any) -> bool:
+        """Write a head with the whole of its body, as uvicorn would end an answer; tell whether it was the whole."""
+        body = message.get("body", b"")
+        is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if not is_whole or len(body) != self.expected_content_length or self.flow.write_paused or self.disconnected:
+            return False
+        self.transport.write(self._head + body)
+        self._head = b""
+        self.expected_content_length = 0
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
         return True
 
     def _with_head(self, message: Any) -> Any:

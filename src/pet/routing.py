@@ -130,6 +130,10 @@ class IndexedRouter(Router):
         if found is None:
             await self.default(scope, receive, send)
             return
-        scope["route"], child_scope = found
+        route, child_scope = found
+        scope["route"] = route
         scope.update(child_scope)
-        await scope["route"].handle(scope, receive, send)
+        if isinstance(route, Route) and route.methods and scope["method"] in route.methods:
+            await route.app(scope, receive, send)
+        else:
+            await route.handle(scope, receive, send)
